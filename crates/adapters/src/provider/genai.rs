@@ -3,6 +3,8 @@
 //! Deliberately elsewhere: the OpenAI-compatible shape (`openai`), Anthropic's and Gemini's
 //! through the `genai` crate (`vendor`), the list of models (`models`).
 
+use std::fmt;
+
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use genai::adapter::AdapterKind;
@@ -47,7 +49,6 @@ pub struct GenaiOptions {
 }
 
 /// A model server, local or hosted.
-#[derive(Debug)]
 pub struct GenaiProvider {
     origin: Origin,
     api: Api,
@@ -55,6 +56,16 @@ pub struct GenaiProvider {
     models: Vec<Model>,
     client: Client,
     genai: genai::Client,
+}
+
+/// Without the base URL: it may hold a password.
+impl fmt::Debug for GenaiProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("GenaiProvider")
+            .field("origin", &self.origin)
+            .field("api", &self.api)
+            .finish_non_exhaustive()
+    }
 }
 
 impl GenaiProvider {

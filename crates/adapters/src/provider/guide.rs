@@ -22,8 +22,9 @@ const ID: &str = "builtin";
 const MODEL: &str = "guide";
 /// A pace at which words can be followed, and an answer can be stopped.
 const PER_WORD: Duration = Duration::from_millis(12);
-/// The longest that an answer takes; long ones go faster.
-const LONGEST: Duration = Duration::from_secs(4);
+/// The longest that the pauses of an answer take together; long answers go faster. Timers are
+/// late by up to a millisecond each, which makes it about four seconds.
+const LONGEST: Duration = Duration::from_millis(3500);
 
 /// The scripted assistant, `builtin/guide`.
 #[derive(Debug, Clone, Copy, Default)]
