@@ -89,11 +89,11 @@ mod tests {
 
     #[test]
     fn every_cut_gives_the_same_events() {
-        let stream = "\u{feff}: hello\r\nevent: x\r\ndata: a🦀\r\n\r\ndata:b\rdata: c\r\rdata\n\ndata: d\n\n";
+        let stream = "\u{feff}: hello\r\nevent: x\r\ndata: a🦀\r\n\r\ndata:b\rdata: c\r\rdata\n\ndata: d\r\ndata: e\r\n\r\n";
         for chunk in 1..=stream.len() {
             assert_eq!(
                 events_of(stream.as_bytes(), chunk),
-                ["a🦀", "b\nc", "d"],
+                ["a🦀", "b\nc", "d\ne"],
                 "chunks of {chunk}"
             );
         }
