@@ -274,6 +274,11 @@ impl Follower {
         self.push(&mut queue, Item::Frame(frame), size);
     }
 
+    /// Whether the limit was passed.
+    pub fn is_overflown(&self) -> bool {
+        self.lock().state == QueueState::Overflown
+    }
+
     /// No more items after those that wait.
     pub fn close(&self) {
         let mut queue = self.lock();

@@ -1,3 +1,35 @@
-//! The runtime.
-pub mod clock;
-pub mod store;
+//! The SimpleClaw gateway: the runtime behind the tray app and the headless service.
+//!
+//! This file shows only the façade. `ARCHITECTURE.md` draws the house; the module list below is its ground floor.
+
+#![cfg_attr(
+    not(test),
+    warn(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, clippy::string_slice)
+)]
+
+mod agent;
+mod catalog;
+mod clock;
+pub mod config;
+mod control;
+pub mod events;
+mod gateway;
+mod health;
+mod home;
+mod inbox;
+pub mod logging;
+mod maintenance;
+mod presence;
+mod process;
+mod rpc;
+mod runtime;
+mod server;
+mod session;
+mod startup;
+mod store;
+mod supervisor;
+mod turn;
+
+pub use control::StopReason;
+pub use gateway::{Gateway, Options, StartError};
+pub use home::{Home, HomeError, LockError, LockFile, Token};

@@ -173,7 +173,7 @@ mod tests {
     }
 
     fn auth() -> Auth {
-        Auth::new(Token::from_hex(RIGHT).expect("a token"))
+        Auth::new(Token::parse(RIGHT).expect("a token"))
     }
 
     #[test]

@@ -53,6 +53,11 @@ impl<S> Socket<S> {
         let meter = Arc::new(Meter::default());
         (Self { inner, meter: Arc::clone(&meter), gate: Gate::default() }, meter)
     }
+
+    /// The stream itself, without any limit.
+    pub fn into_inner(self) -> S {
+        self.inner
+    }
 }
 
 /// Follows the frame headers (RFC 6455, 5.2) of what the peer sends, until the first message is whole.

@@ -13,6 +13,7 @@ mod writer;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
@@ -64,6 +65,16 @@ pub struct Store {
     path: PathBuf,
 }
 
+/// Every step of the schema, oldest first. A step that has landed never changes: its checksum stands in the database.
+const MIGRATIONS: &[(&str, &str)] = &[("start", include_str!("../../migrations/0001_start.sql"))];
+
+fn migrator() -> Migrator {
+    let steps = MIGRATIONS.iter().zip(1..).map(|((name, sql), version)| {
+        Migration::new(version, (*name).into(), MigrationType::Simple, sqlx::SqlSafeStr::into_sql_str(*sql), false)
+    });
+    Migrator::with_migrations(steps.collect())
+}
+
 /// Readers beside the one writer.
 const READERS: u32 = 4;
 
@@ -83,7 +94,7 @@ impl Store {
             .pragma("fullfsync", "1")
             .disable_statement_logging();
         let mut connection = options.connect().await?;
-        match sqlx::migrate!("./migrations").run(&mut connection).await {
+        match migrator().run(&mut connection).await {
             Ok(()) => {}
             Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
                 return Err(StoreError::Newer(format!("schema {version}")));

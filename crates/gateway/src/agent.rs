@@ -1,0 +1,84 @@
+//! Agents: who they are, where their workspace is, and the system prompt that says so to a model.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use simpleclaw_protocol::Timestamp;
+use tokio::io::AsyncReadExt as _;
+
+use crate::config::Config;
+use crate::home::Home;
+
+/// Files of a workspace that go into the system prompt, in this order.
+const WORKSPACE_FILES: [&str; 5] = ["IDENTITY.md", "SOUL.md", "AGENTS.md", "USER.md", "MEMORY.md"];
+/// Of one such file, in bytes; the rest is cut and the model is told.
+const MAX_FILE: u64 = 24 * 1024;
+
+/// One configured agent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Agent {
+    pub id: String,
+    pub name: String,
+    pub workspace: PathBuf,
+    /// As configured: `provider/model` or `auto`.
+    pub model: String,
+    pub fallbacks: Vec<String>,
+    pub system_prompt: Option<String>,
+}
+
+impl Agent {
+    /// An agent of the configuration.
+    pub fn of(config: &Arc<Config>, home: &Home, id: &str) -> Option<Self> {
+        let entry = config.agents.entries.get(id)?;
+        let workspace = match &entry.workspace {
+            Some(path) => home.path().join(path),
+            None => home.agent_workspace(id),
+        };
+        Some(Self {
+            id: id.to_owned(),
+            name: entry.name.clone(),
+            workspace,
+            model: entry.model.clone(),
+            fallbacks: entry.fallbacks.clone(),
+            system_prompt: entry.system_prompt.clone(),
+        })
+    }
+
+    /// What the model is told before the conversation: identity, date, workspace files.
+    pub async fn system_prompt(&self, now: Timestamp) -> String {
+        let date = now.to_string();
+        let day = date.get(..10).unwrap_or(&date);
+        let mut prompt = format!(
+            "You are {}, a personal assistant that runs on its owner's own machine in SimpleClaw.\nToday is {day} (UTC).\n",
+            self.name
+        );
+        if let Some(own) = &self.system_prompt {
+            prompt.push('\n');
+            prompt.push_str(own);
+            prompt.push('\n');
+        }
+        for name in WORKSPACE_FILES {
+            if let Some(text) = read_bounded(&self.workspace.join(name)).await {
+                prompt.push_str(&format!("\n## {name}\n\n{}\n", text.trim()));
+            }
+        }
+        prompt
+    }
+}
+
+/// The start of a regular file as text; `None` where there is none or it is empty.
+async fn read_bounded(path: &Path) -> Option<String> {
+    // A link or a device in its place is not followed.
+    let meta = tokio::fs::symlink_metadata(path).await.ok()?;
+    if !meta.is_file() {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    let file = tokio::fs::File::open(path).await.ok()?;
+    file.take(MAX_FILE).read_to_end(&mut bytes).await.ok()?;
+    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    if meta.len() > MAX_FILE {
+        text.push_str("\n(The rest of this file was left out.)");
+    }
+    (!text.trim().is_empty()).then_some(text)
+}

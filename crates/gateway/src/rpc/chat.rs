@@ -1,0 +1,263 @@
+//! `chat.*`, and the sending that `sessions.send` shares.
+
+use std::sync::Arc;
+
+use serde_json::json;
+use simpleclaw_protocol::events::{SessionChange, SessionMessageEvent};
+use simpleclaw_protocol::message::{Origin, Role};
+use simpleclaw_protocol::methods::chat::{
+    ChatAbort, ChatAbortParams, ChatAbortResult, ChatHistory, ChatHistoryParams, ChatHistoryResult, ChatInject,
+    ChatInjectParams, ChatInjectResult, ChatMessageGet, ChatMessageGetParams, ChatMessageGetResult, ChatSend,
+    ChatSendParams, ChatSendResult, InFlightRun, InjectRole, Method, QueueMode, SendOptions, SendStatus,
+};
+use simpleclaw_protocol::methods::Call as _;
+use simpleclaw_protocol::{ErrorCode, Event, WireError};
+
+use super::{Key, no_session, session_key};
+use crate::inbox::{Admitted, Input, Refused};
+use crate::runtime::Runtime;
+use crate::server::dispatch::{Answer, Incoming, MAX_FRAME, Reply};
+use crate::session::Abort;
+use crate::store::{self, NewMessage, RunOptions, Window};
+
+const DEFAULT_LIMIT: u32 = 200;
+/// Texts of one page, in bytes; the rest of a frame is for names and numbers.
+pub const PAGE_BYTES: usize = MAX_FRAME / 2;
+/// Of one part of a long text.
+const PART_BYTES: usize = 1024 * 1024;
+
+pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
+    let who = incoming.caller.principal.name.clone();
+    match method {
+        Method::ChatSend => {
+            incoming
+                .run::<ChatSend, _, _, _>(|params| {
+                    let ChatSendParams { session_key, message, idempotency_key, options } = params;
+                    send(runtime, who, Sending { key: session_key, path: "/sessionKey", message, idempotency_key, options })
+                })
+                .await
+        }
+        Method::ChatAbort => incoming.run::<ChatAbort, _, _, _>(|params| abort(runtime, who, params)).await,
+        Method::ChatHistory => incoming.run::<ChatHistory, _, _, _>(|params| history(runtime, params)).await,
+        Method::ChatInject => incoming.run::<ChatInject, _, _, _>(|params| inject(runtime, who, params)).await,
+        Method::ChatMessageGet => incoming.run::<ChatMessageGet, _, _, _>(|params| message(runtime, params)).await,
+    }
+}
+
+/// What both ways of sending come down to.
+pub struct Sending {
+    pub key: String,
+    /// Where the key stood, for the error.
+    pub path: &'static str,
+    pub message: String,
+    pub idempotency_key: String,
+    pub options: SendOptions,
+}
+
+/// Stores a message and, once the answer is on its way, has it answered.
+pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Result<Reply<ChatSendResult>, WireError> {
+    let config = runtime.config.current();
+    let key = session_key(&sending.key, &config.config.agents.default, sending.path)?;
+    let options = sending.options;
+    built(&options)?;
+    if sending.message.trim().is_empty() {
+        return Err(WireError::at("/message", "is empty"));
+    }
+    if runtime.control.stopping().is_some() {
+        return Err(WireError::unavailable("the gateway is stopping", 2_000));
+    }
+    let mut body = serde_json::to_value(&options).map_err(|error| super::internal(&error.to_string()))?;
+    body["sessionKey"] = key.to_string().into();
+    body["message"] = sending.message.clone().into();
+    let interrupt = options.queue_mode == Some(QueueMode::Interrupt);
+    let busy = runtime.sessions.is_busy(&key.to_string());
+    let input = Input {
+        key,
+        text: sending.message,
+        idempotency_key: sending.idempotency_key,
+        body_hash: store::body_hash(&body),
+        options: RunOptions { model: options.model, thinking: options.thinking, timeout_ms: options.timeout_ms },
+        origin: Origin { channel: "webchat".to_owned(), sender: who, label: None },
+    };
+    match runtime.inbox.admit(input).await.map_err(refused)? {
+        Admitted::Again(run) => Ok(ChatSendResult {
+            run_id: run.id,
+            status: run.state.into(),
+            message_id: run.user_message_id,
+            session_key: run.session_key,
+        }
+        .into()),
+        Admitted::New { run, message, created } => {
+            let result = ChatSendResult {
+                run_id: run.id.clone(),
+                status: if busy && !interrupt { SendStatus::Queued } else { SendStatus::Started },
+                message_id: message.id.clone(),
+                session_key: run.session_key.clone(),
+            };
+            let sessions = runtime.sessions.clone();
+            let then = move || {
+                if interrupt {
+                    sessions.abort(&Abort::Session { key: run.session_key.clone(), run_id: None });
+                }
+                sessions.enqueue(run, Some(*message), created);
+            };
+            Ok(Reply { result, then: Some(Box::new(then)) })
+        }
+    }
+}
+
+/// Refuses what the schema knows and this version does not do.
+fn built(options: &SendOptions) -> Result<(), WireError> {
+    if !options.attachments.is_empty() {
+        return Err(WireError::not_built("sending attachments", Some("attachments")));
+    }
+    if options.replaces.is_some() {
+        return Err(WireError::not_built("replacing a message", Some("replaces")));
+    }
+    if matches!(options.queue_mode, Some(QueueMode::Steer | QueueMode::Collect)) {
+        return Err(WireError::not_built("this queue mode", Some("queueMode")));
+    }
+    if options.deliver == Some(true) {
+        return Err(WireError::at("/deliver", "this session has no channel to deliver to"));
+    }
+    if options.model.as_deref().is_some_and(|model| model != "auto" && !model.contains('/')) {
+        return Err(WireError::at("/model", "must be `provider/model` or `auto`"));
+    }
+    Ok(())
+}
+
+fn refused(refused: Refused) -> WireError {
+    let words = refused.to_string();
+    match refused {
+        Refused::NoAgent(_) | Refused::NoSession(_) => WireError::not_found(words),
+        Refused::OtherBody => WireError::conflict(words).details(json!({ "reason": "idempotencyKey" })),
+        Refused::Full(_) => WireError::unavailable(words, 5_000),
+        Refused::Store(error) => error.into(),
+    }
+}
+
+async fn abort(runtime: &Arc<Runtime>, who: String, params: ChatAbortParams) -> Result<ChatAbortResult, WireError> {
+    let config = runtime.config.current();
+    let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    if runtime.store.session(&key.to_string()).await?.is_none() {
+        return Err(no_session(&key));
+    }
+    let claim = Key::new((&who, ChatAbort::NAME), params.idempotency_key.as_deref(), &params)?;
+    let sessions = runtime.sessions.clone();
+    let wanted = Abort::Session { key: key.to_string(), run_id: params.run_id };
+    let stop = move |_: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
+        Box::pin(async move {
+            let run_ids = sessions.abort(&wanted);
+            Ok(Ok(ChatAbortResult { aborted: !run_ids.is_empty(), run_ids }))
+        })
+    };
+    Ok(claim.once(&runtime.store, runtime.clock.now_ms(), stop).await?.0)
+}
+
+async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<ChatHistoryResult, WireError> {
+    let config = runtime.config.current();
+    let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    let (window, path) = match (params.before, params.after) {
+        (Some(_), Some(_)) => return Err(WireError::at("/after", "goes without `before`")),
+        (Some(id), None) => (Window::Before(id), "/before"),
+        (None, Some(id)) => (Window::After(id), "/after"),
+        (None, None) => (Window::Newest, ""),
+    };
+    let Some(record) = runtime.store.session(&key.to_string()).await? else { return Err(no_session(&key)) };
+    // Looked at first: what ends between the two reads then stands in the messages.
+    let live = runtime.sessions.live(&record.key);
+    let limit = params.limit.unwrap_or(DEFAULT_LIMIT);
+    let Some(page) = runtime.store.history(&record.session_id, &window, limit, PAGE_BYTES).await? else {
+        return Err(WireError::at(path, "names no message of this session"));
+    };
+    let mut messages = page.messages;
+    messages.iter_mut().for_each(store::message::cut);
+    let edge = if matches!(window, Window::After(_)) { messages.last() } else { messages.first() };
+    let next_cursor = edge.filter(|_| page.more).map(|message| message.id.clone());
+    let in_flight_run = live.map(|live| {
+        let text = live.text();
+        InFlightRun {
+            run_id: live.run_id().to_owned(),
+            message_id: text.message_id,
+            text: text.text,
+            index: text.index,
+            started_at: text.started_at,
+        }
+    });
+    // Over before its text was read: the message is in the history, or about to be announced.
+    let in_flight_run = in_flight_run.filter(|run| !messages.iter().any(|message| message.id == run.message_id));
+    Ok(ChatHistoryResult {
+        session_key: record.key,
+        session_id: record.session_id,
+        messages,
+        has_more: page.more,
+        next_cursor,
+        in_flight_run,
+    })
+}
+
+async fn inject(runtime: &Arc<Runtime>, who: String, params: ChatInjectParams) -> Result<Reply<ChatInjectResult>, WireError> {
+    let config = runtime.config.current();
+    let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    if !config.config.agents.entries.contains_key(key.agent()) {
+        return Err(refused(Refused::NoAgent(key.agent().to_owned())));
+    }
+    let claim = Key::new((&who, ChatInject::NAME), params.idempotency_key.as_deref(), &params)?;
+    let role = match params.role {
+        InjectRole::System => Role::System,
+        InjectRole::Assistant => Role::Assistant,
+    };
+    let origin = Origin { channel: "webchat".to_owned(), sender: who, label: params.label };
+    let message = NewMessage { origin: Some(origin), ..NewMessage::text(role, params.message) };
+    let (inbox, now, target) = (runtime.inbox.clone(), runtime.clock.now_ms(), key.clone());
+    let id = message.id.clone();
+    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
+        Box::pin(async move {
+            Ok(match inbox.note(tx, &target, message, now).await? {
+                Some(message) => Ok(ChatInjectResult { message_id: message.id }),
+                None => Err(no_session(&target)),
+            })
+        })
+    };
+    let (result, fresh) = claim.once(&runtime.store, now, work).await?;
+    if !fresh {
+        return Ok(result.into());
+    }
+    let key = key.to_string();
+    let Some(record) = runtime.store.session(&key).await? else { return Ok(result.into()) };
+    let stored = runtime.store.message(&record.session_id, &id).await?;
+    let runtime = Arc::clone(runtime);
+    let then = move || {
+        if let Some(mut message) = stored {
+            store::message::cut(&mut message);
+            runtime.events.publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
+        }
+        let sessions = runtime.sessions.clone();
+        runtime.supervisor.spawn("session changed", async move { sessions.publish_changed(&key, SessionChange::Message).await });
+    };
+    Ok(Reply { result, then: Some(Box::new(then)) })
+}
+
+async fn message(runtime: &Arc<Runtime>, params: ChatMessageGetParams) -> Result<ChatMessageGetResult, WireError> {
+    let config = runtime.config.current();
+    let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    let Some(record) = runtime.store.session(&key.to_string()).await? else { return Err(no_session(&key)) };
+    let Some(mut message) = runtime.store.message(&record.session_id, &params.message_id).await? else {
+        return Err(WireError::new(ErrorCode::NotFound, "this session has no such message"));
+    };
+    let text = message.text();
+    let offset = params.offset.unwrap_or(0);
+    let start = usize::try_from(offset).ok().filter(|start| text.is_char_boundary(*start));
+    let Some(start) = start else {
+        return Err(WireError::at("/offset", "is no place where a part of this text ended"));
+    };
+    let end = text.floor_char_boundary(start.saturating_add(PART_BYTES));
+    store::message::cut(&mut message);
+    Ok(ChatMessageGetResult {
+        message,
+        text: text.get(start..end).unwrap_or_default().to_owned(),
+        offset,
+        total_bytes: text.len() as u64,
+        next_offset: (end < text.len()).then_some(end as u64),
+    })
+}

@@ -1,0 +1,39 @@
+//! `events.subscribe`
+
+use simpleclaw_protocol::WireError;
+use simpleclaw_protocol::events::{EVENTS, PLANNED_EVENTS};
+use simpleclaw_protocol::methods::NoParams;
+use simpleclaw_protocol::methods::events::{EventsSubscribe, EventsSubscribeParams, Method, Selection};
+use simpleclaw_protocol::session::SessionKey;
+
+use crate::events::{Follower, names};
+use crate::server::dispatch::{Answer, Incoming};
+
+pub async fn handle(method: Method, incoming: Incoming) -> Answer {
+    let follower = incoming.caller.follower.clone();
+    match method {
+        Method::EventsSubscribe => {
+            incoming.run::<EventsSubscribe, _, _, _>(|params| async move { subscribe(&follower, params) }).await
+        }
+    }
+}
+
+/// Takes effect between two events. A session that does not exist yet may be named.
+fn subscribe(follower: &Follower, params: EventsSubscribeParams) -> Result<NoParams, WireError> {
+    if let Some(Selection::Only(events)) = &params.events {
+        for (index, name) in events.iter().enumerate() {
+            let known = EVENTS.iter().any(|spec| spec.name == name) || PLANNED_EVENTS.contains(&name.as_str());
+            if !known {
+                return Err(WireError::at(&format!("/events/{index}"), "is no event"));
+            }
+        }
+    }
+    let mut sessions = names(params.sessions);
+    if let Some(keys) = sessions.take() {
+        let canonical = keys.iter().map(|key| SessionKey::parse(key, "main").map(|key| key.to_string()));
+        let canonical: Result<_, _> = canonical.collect();
+        sessions = Some(canonical.map_err(|error| WireError::at("/sessions", error.to_string()))?);
+    }
+    follower.set_filter(sessions, names(params.events));
+    Ok(NoParams {})
+}

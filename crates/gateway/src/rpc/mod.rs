@@ -1,0 +1,111 @@
+//! Handlers, one file per resource: the wire on one side, the domain on the other, and nothing decided in between.
+
+mod agents;
+mod channels;
+mod chat;
+mod config;
+mod events;
+mod gateway;
+mod models;
+mod runs;
+mod sessions;
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use simpleclaw_protocol::session::SessionKey;
+use simpleclaw_protocol::{ErrorCode, Method, WireError};
+
+use crate::runtime::Runtime;
+use crate::server::dispatch::{Answer, Incoming, internal};
+use crate::store::{self, Claim, Store, StoreError, Tx};
+
+/// Hands a validated request to its handler. A row of the table without one does not compile.
+pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
+    match method {
+        Method::Chat(method) => chat::handle(runtime, method, incoming).await,
+        Method::Runs(method) => runs::handle(runtime, method, incoming).await,
+        Method::Sessions(method) => sessions::handle(runtime, method, incoming).await,
+        Method::Agents(method) => agents::handle(runtime, method, incoming).await,
+        Method::Models(method) => models::handle(runtime, method, incoming).await,
+        Method::Channels(method) => channels::handle(method, incoming).await,
+        Method::Config(method) => config::handle(runtime, method, incoming).await,
+        Method::Events(method) => events::handle(method, incoming).await,
+        Method::Gateway(method) => gateway::handle(runtime, method, incoming).await,
+    }
+}
+
+impl From<StoreError> for WireError {
+    fn from(error: StoreError) -> Self {
+        match error {
+            StoreError::Full | StoreError::Closed => Self::unavailable(error.to_string(), 5_000),
+            StoreError::Newer(_) | StoreError::Sql(_) | StoreError::Unreadable(_) => internal(&error.to_string()),
+        }
+    }
+}
+
+/// Reads a session key of a request.
+fn session_key(text: &str, default_agent: &str, path: &str) -> Result<SessionKey, WireError> {
+    SessionKey::parse(text, default_agent).map_err(|error| WireError::at(path, error.to_string()))
+}
+
+fn no_session(key: &SessionKey) -> WireError {
+    WireError::not_found(format!("there is no session {:?}: `sessions.list` names them", key.to_string()))
+}
+
+/// The key of a changing call, and what it is compared by.
+struct Key(Option<Claim>);
+
+impl Key {
+    /// `params` without its key is the body.
+    fn new<P: Serialize>(incoming: (&str, &'static str), key: Option<&str>, params: &P) -> Result<Self, WireError> {
+        let Some(key) = key else { return Ok(Self(None)) };
+        let mut body = serde_json::to_value(params).map_err(|error| internal(&error.to_string()))?;
+        if let Value::Object(members) = &mut body {
+            members.remove("idempotencyKey");
+        }
+        let (principal, method) = incoming;
+        let claim =
+            Claim { principal: principal.to_owned(), method, key: key.to_owned(), body_hash: store::body_hash(&body) };
+        Ok(Self(Some(claim)))
+    }
+
+    /// Runs `work` and keeps its answer in the same commit, or gives the first answer again. `true`: it was run.
+    async fn once<R, F>(self, store: &Store, now: i64, work: F) -> Result<(R, bool), WireError>
+    where
+        R: Serialize + DeserializeOwned + Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx) -> futures_util::future::BoxFuture<'c, Result<Result<R, WireError>, StoreError>>
+            + Send
+            + 'static,
+    {
+        let Self(claim) = self;
+        let transaction = move |tx: &mut Tx| -> futures_util::future::BoxFuture<'_, _> {
+            Box::pin(async move {
+                if let Some(claim) = &claim {
+                    match store::idempotency::find(tx, claim).await? {
+                        store::idempotency::Found::Nothing => {}
+                        store::idempotency::Found::Answer(answer) => {
+                            return Ok(Ok((serde_json::from_value(answer)?, false)));
+                        }
+                        store::idempotency::Found::OtherBody => {
+                            let words = "this idempotency key was used for another request; take a new one";
+                            return Ok(Err(WireError::new(ErrorCode::Conflict, words)));
+                        }
+                    }
+                }
+                match work(tx).await? {
+                    Ok(result) => {
+                        if let Some(claim) = &claim {
+                            store::idempotency::keep(tx, claim, &serde_json::to_value(&result)?, now).await?;
+                        }
+                        Ok(Ok((result, true)))
+                    }
+                    Err(refusal) => Ok(Err(refusal)),
+                }
+            })
+        };
+        store.write(transaction).await?
+    }
+}

@@ -1,0 +1,50 @@
+//! The handles of a running gateway, made by `startup`. Handlers get the ones they need, never all of it.
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::ConfigHandle;
+use crate::control::Control;
+use crate::events::Events;
+use crate::health::{Health, Sources};
+use crate::home::Home;
+use crate::inbox::Inbox;
+use crate::logging::LogHandle;
+use crate::presence::Presence;
+use crate::session::Sessions;
+use crate::store::Store;
+use crate::supervisor::Supervisor;
+
+/// New at every start.
+#[derive(Debug, Clone)]
+pub struct BootId(pub String);
+
+pub struct Runtime {
+    pub boot: BootId,
+    pub clock: Clock,
+    pub home: Home,
+    pub config: ConfigHandle,
+    pub logs: LogHandle,
+    pub store: Store,
+    pub events: Events,
+    pub supervisor: Supervisor,
+    pub control: Control,
+    pub presence: Presence,
+    pub catalog: Catalog,
+    pub inbox: Inbox,
+    pub sessions: Sessions,
+    pub health: Health,
+}
+
+impl Runtime {
+    /// Where a health snapshot takes its facts from.
+    pub fn health_sources(&self) -> Sources {
+        Sources {
+            config: self.config.clone(),
+            store: self.store.clone(),
+            sessions: self.sessions.clone(),
+            presence: self.presence.clone(),
+            control: self.control.clone(),
+            events: self.events.clone(),
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! Plain HTTP: the health probes, the web UI, and the upgrade to a WebSocket.
+
+use bytes::Bytes;
+use http::header::{self, HeaderMap, HeaderValue};
+use http::{Method, Request, Response, StatusCode};
+use http_body_util::Full;
+use rust_embed::Embed;
+use serde_json::json;
+use simpleclaw_protocol::health::SubsystemState;
+use simpleclaw_protocol::{SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK};
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use crate::runtime::Runtime;
+
+pub type Body = Full<Bytes>;
+
+/// The built web UI. `cargo check` works without it; a gateway without it says so on its page.
+#[derive(Embed)]
+#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
+#[allow_missing = true]
+struct Ui;
+
+/// No script, style or connection but our own.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+     img-src 'self' data: blob:; font-src 'self'; connect-src 'self' ws://localhost:* ws://127.0.0.1:*; \
+     base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
+const NO_UI: &str = "<!doctype html><meta charset=utf-8><title>SimpleClaw</title>\
+     <p>This gateway runs, but it was built without its web page: build <code>ui/</code> first \
+     (<code>cargo xtask run</code> does), then build it again.";
+
+/// What a request wants to become.
+pub enum Upgrade {
+    None,
+    Refused(Response<Body>),
+    WebSocket { response: Response<Body>, msgpack: bool },
+}
+
+/// Checks an upgrade by RFC 6455, 4.2.1.
+pub fn upgrade<B>(request: &Request<B>) -> Upgrade {
+    let headers = request.headers();
+    let path = request.uri().path();
+    if !has_token(headers, header::UPGRADE, "websocket") {
+        return Upgrade::None;
+    }
+    if path != "/" && path != "/ws" {
+        return Upgrade::Refused(plain(StatusCode::NOT_FOUND, "the WebSocket is at / and /ws"));
+    }
+    let key = headers.get(header::SEC_WEBSOCKET_KEY);
+    let fine = request.method() == Method::GET && has_token(headers, header::CONNECTION, "upgrade");
+    let Some(key) = key.filter(|_| fine) else {
+        return Upgrade::Refused(plain(StatusCode::BAD_REQUEST, "not a WebSocket upgrade"));
+    };
+    if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is needed");
+        response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        return Upgrade::Refused(response);
+    }
+    // The first of ours in the client's order.
+    let offered = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|name| {
+        [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON].into_iter().find(|known| *known == name)
+    });
+    let mut response = Response::new(Body::default());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let answer = response.headers_mut();
+    answer.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    answer.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    if let Ok(accept) = HeaderValue::from_str(&derive_accept_key(key.as_bytes())) {
+        answer.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    }
+    if let Some(name) = offered {
+        answer.insert(header::SEC_WEBSOCKET_PROTOCOL, HeaderValue::from_static(name));
+    }
+    Upgrade::WebSocket { response, msgpack: offered == Some(SUBPROTOCOL_MSGPACK) }
+}
+
+fn tokens<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &'a str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',').map(str::trim))
+}
+
+fn has_token(headers: &HeaderMap, name: header::HeaderName, wanted: &str) -> bool {
+    tokens(headers, name).any(|token| token.eq_ignore_ascii_case(wanted))
+}
+
+/// Answers what is no upgrade.
+pub fn respond<B>(runtime: &Runtime, request: &Request<B>) -> Response<Body> {
+    if request.method() != Method::GET && request.method() != Method::HEAD {
+        return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+    }
+    match request.uri().path() {
+        "/healthz" => plain(StatusCode::OK, "ok"),
+        "/readyz" => ready(runtime),
+        "/" | "/index.html" => page(),
+        path => asset(path.trim_start_matches('/')),
+    }
+}
+
+/// 503 with what is missing, until everything that a client needs is there.
+fn ready(runtime: &Runtime) -> Response<Body> {
+    let failing: Vec<String> = match runtime.health.cached() {
+        None => vec!["starting".to_owned()],
+        Some(_) if runtime.control.stopping().is_some() => vec!["stopping".to_owned()],
+        Some(health) => {
+            let bad = |state| matches!(state, SubsystemState::Starting | SubsystemState::Failed);
+            health.subsystems.into_iter().filter(|(_, subsystem)| bad(subsystem.state)).map(|(name, _)| name).collect()
+        }
+    };
+    let status = if failing.is_empty() { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let text = json!({ "ready": failing.is_empty(), "failing": failing }).to_string();
+    let mut response = plain(status, text);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+fn page() -> Response<Body> {
+    let html = match Ui::get("index.html") {
+        Some(file) => Bytes::from(file.data.into_owned()),
+        None => Bytes::from_static(NO_UI.as_bytes()),
+    };
+    let mut response = plain(StatusCode::OK, html);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
+    response
+}
+
+fn asset(path: &str) -> Response<Body> {
+    let Some(file) = Ui::get(path) else { return plain(StatusCode::NOT_FOUND, "not found") };
+    let mut response = plain(StatusCode::OK, Bytes::from(file.data.into_owned()));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
+    // Names under assets/ carry a hash of their content.
+    if path.starts_with("assets/") {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+    }
+    response
+}
+
+fn content_type(path: &str) -> &'static str {
+    match path.rsplit_once('.').map(|(_, extension)| extension) {
+        Some("js") => "text/javascript; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        Some("svg") => "image/svg+xml",
+        Some("png") => "image/png",
+        Some("ico") => "image/x-icon",
+        Some("json" | "map") => "application/json",
+        Some("woff2") => "font/woff2",
+        _ => "application/octet-stream",
+    }
+}
+
+/// A short answer that no browser may frame, sniff, keep or share.
+pub fn plain(status: StatusCode, text: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::new(text.into()));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
+    headers.insert(header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    headers.insert("cross-origin-resource-policy", HeaderValue::from_static("same-origin"));
+    headers.insert("cross-origin-opener-policy", HeaderValue::from_static("same-origin"));
+    response
+}

@@ -1,0 +1,388 @@
+//! Sessions: one queue of runs per live session, one run at a time, and at most so many over all.
+//!
+//! A session is in memory only while it has runs that have not ended; everything else about it is in the store.
+//! Accepting input is `inbox`'s, what a run does is `turn`'s.
+
+use std::collections::{HashMap, VecDeque};
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures_util::FutureExt as _;
+use simpleclaw_protocol::Event;
+use simpleclaw_protocol::events::{ChatEvent, ChatState, SessionChange, SessionChangedEvent, SessionMessageEvent};
+use simpleclaw_protocol::message::{Message, RunState, SessionRow, SessionStatus};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::ConfigHandle;
+use crate::control::Control;
+use crate::events::Events;
+use crate::home::Home;
+use crate::store::{self, RunRow, SessionRecord, Store, StoreError};
+use crate::supervisor::{Supervisor, panic_words};
+use crate::turn::{self, Live, Outcome};
+
+/// What a run needs of the gateway; clones share it.
+#[derive(Clone)]
+pub struct Context {
+    pub clock: Clock,
+    pub config: ConfigHandle,
+    pub home: Home,
+    pub store: Store,
+    pub events: Events,
+    pub catalog: Catalog,
+    pub control: Control,
+    pub supervisor: Supervisor,
+}
+
+/// All live sessions; clones share them.
+#[derive(Clone)]
+pub struct Sessions {
+    context: Context,
+    live: Arc<Mutex<HashMap<String, Queue>>>,
+    permits: Arc<Semaphore>,
+    changed: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
+}
+
+/// The runs of one session that have not ended.
+#[derive(Default)]
+struct Queue {
+    waiting: VecDeque<Waiting>,
+    current: Option<Current>,
+}
+
+struct Waiting {
+    run: RunRow,
+    /// Its `queued` event went out.
+    announced: bool,
+}
+
+struct Current {
+    live: Arc<Live>,
+    cancel: CancellationToken,
+    started: bool,
+}
+
+impl Sessions {
+    pub fn new(context: Context) -> Self {
+        let permits = context.config.current().config.agents.max_concurrent_runs.max(1) as usize;
+        Self { context, live: Arc::default(), permits: Arc::new(Semaphore::new(permits)), changed: Arc::default() }
+    }
+
+    /// Who is told when the counts of runs change.
+    pub fn on_change(&self, hook: Box<dyn Fn() + Send + Sync>) {
+        // Set once, at start.
+        let _ = self.changed.set(hook);
+    }
+
+    /// Takes in a run whose user message is stored: tells everyone of the message and runs it when its turn comes.
+    pub fn enqueue(&self, run: RunRow, message: Option<Message>, created: bool) {
+        let key = run.session_key.clone();
+        if let Some(message) = message {
+            self.context.events.publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
+        }
+        if created {
+            let sessions = self.clone();
+            let key = key.clone();
+            self.context.supervisor.spawn("session created", async move { sessions.publish_changed(&key, SessionChange::Created).await });
+        }
+        let mut all = self.lock();
+        let fresh = !all.contains_key(&key);
+        let queue = all.entry(key.clone()).or_default();
+        let waits = !fresh || self.context.control.paused();
+        if waits {
+            self.publish_chat(&run, ChatState::Queued, 0);
+        }
+        // Two connections may commit in one order and arrive here in the other.
+        let place = queue.waiting.iter().rposition(|other| other.run.user_seq < run.user_seq).map_or(0, |place| place + 1);
+        queue.waiting.insert(place, Waiting { run, announced: waits });
+        drop(all);
+        if fresh {
+            let sessions = self.clone();
+            self.context.supervisor.spawn("session", async move { sessions.drive(&key).await });
+        }
+        self.tell_change();
+    }
+
+    /// Stops runs: one of a session, all of it, or all there are of an agent. Gives back those that it stopped; their
+    /// terminal events follow.
+    pub fn abort(&self, wanted: &Abort) -> Vec<String> {
+        let mut stopped = Vec::new();
+        let mut ended = Vec::new();
+        {
+            let mut all = self.lock();
+            for (key, queue) in all.iter_mut().filter(|(key, _)| wanted.takes_session(key)) {
+                let mut kept = VecDeque::new();
+                for waiting in queue.waiting.drain(..) {
+                    if wanted.takes_run(&waiting.run.id) {
+                        stopped.push(waiting.run.id.clone());
+                        ended.push((key.clone(), waiting));
+                    } else {
+                        kept.push_back(waiting);
+                    }
+                }
+                queue.waiting = kept;
+                if let Some(current) = &queue.current
+                    && wanted.takes_run(current.live.run_id())
+                    && current.live.begin_abort()
+                {
+                    current.cancel.cancel();
+                    stopped.push(current.live.run_id().to_owned());
+                }
+            }
+        }
+        for (_, waiting) in ended {
+            let context = self.context.clone();
+            let sessions = self.clone();
+            self.context.supervisor.spawn("abort of a waiting run", async move {
+                turn::end_unstarted(&context, &waiting.run, waiting.announced).await;
+                sessions.tell_change();
+            });
+        }
+        stopped
+    }
+
+    /// Stops what runs now, and leaves what waits waiting: the kill switch.
+    pub fn abort_running(&self) -> Vec<String> {
+        let all = self.lock();
+        let running = all.values().filter_map(|queue| queue.current.as_ref()).filter(|current| current.started);
+        let stopped = running.filter(|current| current.live.begin_abort());
+        stopped.inspect(|current| current.cancel.cancel()).map(|current| current.live.run_id().to_owned()).collect()
+    }
+
+    /// Puts a run that a start of the gateway found waiting back in its queue.
+    pub fn restore(&self, run: RunRow) {
+        self.enqueue(run, None, false);
+    }
+
+    /// The text so far of the run that a session has going.
+    pub fn live(&self, key: &str) -> Option<Arc<Live>> {
+        let all = self.lock();
+        let current = all.get(key)?.current.as_ref()?;
+        current.started.then(|| Arc::clone(&current.live))
+    }
+
+    /// Whether input to this session would wait.
+    pub fn is_busy(&self, key: &str) -> bool {
+        self.context.control.paused() || self.lock().contains_key(key)
+    }
+
+    /// Running and waiting runs over all sessions.
+    pub fn counts(&self) -> (u64, u64) {
+        self.lock().values().fold((0, 0), |(active, queued), queue| {
+            let active_here = u64::from(queue.current.as_ref().is_some_and(|current| current.started));
+            let not_started = u64::from(queue.current.as_ref().is_some_and(|current| !current.started));
+            (active + active_here, queued + queue.waiting.len() as u64 + not_started)
+        })
+    }
+
+    /// Waits until no run is going, or until the gateway has none left that could end by itself.
+    pub async fn until_idle(&self) {
+        while self.counts().0 > 0 {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Cuts off what still runs, because the gateway ends: such runs end as `INTERRUPTED`.
+    pub fn interrupt_all(&self) {
+        for queue in self.lock().values() {
+            if let Some(current) = &queue.current
+                && current.started
+                && current.live.begin_interrupt()
+            {
+                current.cancel.cancel();
+            }
+        }
+    }
+
+    /// A stored session as clients see it.
+    pub fn row(&self, record: SessionRecord) -> SessionRow {
+        let all = self.lock();
+        let queue = all.get(&record.key);
+        let current = queue.and_then(|queue| queue.current.as_ref());
+        let running = current.is_some_and(|current| current.started);
+        let mut active: Vec<String> = current.map(|current| current.live.run_id().to_owned()).into_iter().collect();
+        active.extend(queue.into_iter().flat_map(|queue| &queue.waiting).map(|waiting| waiting.run.id.clone()));
+        let status = match (running, active.is_empty(), record.failed) {
+            (true, _, _) => SessionStatus::Running,
+            (false, false, _) => SessionStatus::Queued,
+            (false, true, true) => SessionStatus::Failed,
+            (false, true, false) => SessionStatus::Idle,
+        };
+        drop(all);
+        let config = self.context.config.current();
+        let primary = record.model.or_else(|| config.config.agents.entries.get(&record.agent_id).map(|agent| agent.model.clone()));
+        SessionRow {
+            key: record.key,
+            session_id: record.session_id,
+            agent_id: record.agent_id,
+            kind: record.kind,
+            label: record.label,
+            title: record.title,
+            channel: record.channel,
+            account_id: record.account_id,
+            peer: record.peer,
+            created_at: record.created_at,
+            updated_at: record.updated_at,
+            last_message_preview: record.preview,
+            status,
+            active_run_ids: active,
+            model: self.context.catalog.resolved_now(primary.as_deref().unwrap_or("auto")),
+            usage: record.usage,
+            message_count: record.last_seq,
+            unread: record.unread,
+            pinned: record.pinned,
+            archived: record.archived,
+        }
+    }
+
+    /// Tells everyone how a session looks now.
+    pub async fn publish_changed(&self, key: &str, reason: SessionChange) {
+        match self.context.store.session(key).await {
+            Ok(Some(record)) => {
+                let event = SessionChangedEvent { key: key.to_owned(), reason, session: self.row(record) };
+                self.context.events.publish(Event::SessionChanged(event));
+            }
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, key, "reading a session for its event"),
+        }
+    }
+
+    /// Runs what waits in one session, one after the other, until nothing does.
+    async fn drive(&self, key: &str) {
+        let stopping = self.context.supervisor.stopping().clone();
+        while let Some((run, announced, live, cancel)) = self.next(key) {
+            let ready = async {
+                self.context.control.until_resumed().await;
+                self.permit(&run, announced, &live).await
+            };
+            let permit = tokio::select! {
+                permit = ready => permit,
+                () = cancel.cancelled() => None,
+                // It stays queued in the store, and the next start takes it up.
+                () = stopping.cancelled() => return,
+            };
+            let Some(permit) = permit else {
+                turn::end_unstarted(&self.context, &run, true).await;
+                self.forget_current(key);
+                continue;
+            };
+            if let Some(queue) = self.lock().get_mut(key)
+                && let Some(current) = &mut queue.current
+            {
+                current.started = true;
+            }
+            self.tell_change();
+            let turn = turn::run(&self.context, &run, &live, &cancel);
+            let outcome = match AssertUnwindSafe(turn).catch_unwind().await {
+                Ok(outcome) => outcome,
+                Err(panic) => Outcome::broken(panic_words(&*panic)),
+            };
+            // From here on the session shows as idle, which is what the events that follow say.
+            let settled = turn::settle(&self.context, &run, &live, outcome).await;
+            self.forget_current(key);
+            drop(permit);
+            settled.publish(&self.context.events);
+            self.publish_changed(key, SessionChange::Run).await;
+            self.tell_change();
+        }
+    }
+
+    /// Takes the next waiting run, or forgets the session where none waits.
+    fn next(&self, key: &str) -> Option<(RunRow, bool, Arc<Live>, CancellationToken)> {
+        let mut all = self.lock();
+        let queue = all.get_mut(key)?;
+        let Some(Waiting { run, announced }) = queue.waiting.pop_front() else {
+            all.remove(key);
+            return None;
+        };
+        let live = Arc::new(Live::new(&run.id, u64::from(announced)));
+        let cancel = CancellationToken::new();
+        queue.current = Some(Current { live: Arc::clone(&live), cancel: cancel.clone(), started: false });
+        Some((run, announced, live, cancel))
+    }
+
+    fn forget_current(&self, key: &str) {
+        if let Some(queue) = self.lock().get_mut(key) {
+            queue.current = None;
+        }
+    }
+
+    /// A place among the runs that may go at once; says `queued` where it has to wait.
+    async fn permit(&self, run: &RunRow, announced: bool, live: &Live) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        if let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() {
+            return Some(permit);
+        }
+        if !announced {
+            self.publish_chat(run, ChatState::Queued, live.next_index());
+        }
+        Arc::clone(&self.permits).acquire_owned().await.ok()
+    }
+
+    fn publish_chat(&self, run: &RunRow, state: ChatState, index: u64) {
+        self.context.events.publish(Event::Chat(ChatEvent::new(&run.id, &run.session_key, state, index)));
+    }
+
+    fn tell_change(&self) {
+        if let Some(hook) = self.changed.get() {
+            hook();
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Queue>> {
+        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Which runs to stop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Abort {
+    /// Every run of a session, or one of them.
+    Session { key: String, run_id: Option<String> },
+    Agent(String),
+    All,
+}
+
+impl Abort {
+    fn takes_session(&self, key: &str) -> bool {
+        match self {
+            Self::Session { key: wanted, .. } => wanted == key,
+            Self::Agent(agent) => key.strip_prefix("agent:").and_then(|rest| rest.split(':').next()) == Some(agent),
+            Self::All => true,
+        }
+    }
+
+    fn takes_run(&self, id: &str) -> bool {
+        !matches!(self, Self::Session { run_id: Some(wanted), .. } if wanted != id)
+    }
+}
+
+/// Settles what the last life of the gateway left open: runs that were going end as `INTERRUPTED`, waiting ones wait
+/// again. Gives back the waiting ones, oldest first, and how many were ended.
+pub async fn recover(store: &Store, clock: &Clock) -> Result<(Vec<RunRow>, usize), StoreError> {
+    let (waiting, cut): (Vec<_>, Vec<_>) =
+        store.open_runs().await?.into_iter().partition(|run| run.state == RunState::Queued);
+    let ended = cut.len();
+    for run in cut {
+        let now = clock.now_ms();
+        store.write(move |tx| Box::pin(turn::interrupt(tx, run, now))).await?;
+    }
+    Ok((waiting, ended))
+}
+
+/// Makes the main session of every agent that has none.
+pub async fn ensure_mains(store: &Store, clock: &Clock, agents: Vec<String>) -> Result<(), StoreError> {
+    let now = clock.now_ms();
+    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, Result<(), StoreError>> {
+        Box::pin(async move {
+            for agent in agents {
+                let key = simpleclaw_protocol::session::SessionKey::Main { agent };
+                store::session::ensure(tx, &key, "Main", now).await?;
+            }
+            Ok(())
+        })
+    };
+    store.write(work).await
+}

@@ -1,0 +1,260 @@
+//! The start, in seven steps that read like the list in the design:
+//! config → plugins → models → channels → server → maintenance → discovery.
+//!
+//! Only two failures end it: a configuration without any good version, and the port. What has nothing to do yet says
+//! `off`.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use simpleclaw_protocol::Event;
+use simpleclaw_protocol::events::ModelsChangedEvent;
+use simpleclaw_protocol::health::{StartupStep, SubsystemState};
+use tokio::time::Instant;
+
+use crate::catalog::Catalog;
+use crate::clock::Clock;
+use crate::config::{self, ConfigHandle};
+use crate::control::Control;
+use crate::events::Events;
+use crate::gateway::{Options, StartError};
+use crate::health::Health;
+use crate::home::{HomeLock, LockFile, Token};
+use crate::inbox::Inbox;
+use crate::logging::LogHandle;
+use crate::presence::Presence;
+use crate::runtime::{BootId, Runtime};
+use crate::server::{self, Server};
+use crate::session::{self, Context, Sessions};
+use crate::store::Store;
+use crate::supervisor::Supervisor;
+use crate::{maintenance, process};
+
+/// Everything that a running gateway holds.
+pub struct Started {
+    pub runtime: Arc<Runtime>,
+    pub server: Arc<Server>,
+    pub lock: HomeLock,
+    pub token: Token,
+    pub url: String,
+}
+
+/// Times the steps and notes their outcome in `health` and the log.
+struct Steps {
+    health: Health,
+    clock: Clock,
+}
+
+/// What a step came to.
+enum Done {
+    Ok,
+    /// Nothing to do.
+    Off,
+    Degraded(String),
+}
+
+impl Steps {
+    async fn run<T>(&self, name: &'static str, step: impl Future<Output = Result<(T, Done), StartError>>) -> Result<T, StartError> {
+        let (started_at, began) = (self.clock.now(), Instant::now());
+        let result = step.await;
+        let duration_ms = began.elapsed().as_secs_f64() * 1e3;
+        let (state, detail, outcome) = match &result {
+            Ok((_, Done::Ok)) => (SubsystemState::Ok, None, "ok".to_owned()),
+            Ok((_, Done::Off)) => (SubsystemState::Off, None, "off".to_owned()),
+            Ok((_, Done::Degraded(why))) => (SubsystemState::Degraded, Some(why.clone()), format!("degraded: {why}")),
+            Err(error) => (SubsystemState::Failed, Some(error.to_string()), format!("failed: {error}")),
+        };
+        tracing::info!(step = name, duration_ms, %outcome, "start");
+        self.health.set(name, state, detail);
+        self.health.step(StartupStep { step: name.to_owned(), started_at, duration_ms, outcome });
+        result.map(|(value, _)| value)
+    }
+}
+
+pub async fn start(options: Options) -> Result<Started, StartError> {
+    let clock = Clock::System;
+    let home = options.home;
+    process::raise_open_files();
+    home.create()?;
+    let lock = home.lock()?;
+    let token = home.token()?;
+    let boot = BootId(uuid::Uuid::new_v4().to_string());
+    let health = Health::new(clock.clone());
+    let steps = Steps { health: health.clone(), clock: clock.clone() };
+    let supervisor = Supervisor::default();
+    let events = Events::default();
+    let logs = options.logs.unwrap_or_else(LogHandle::detached);
+
+    let config = steps.run("config", async { load_config(&home, options.port, options.bind) }).await?;
+    logs.set_level(&config.current().config.logging.level);
+
+    let store = match Store::open(&home.db_path()).await {
+        Ok((store, writer)) => {
+            supervisor.spawn("store", writer);
+            health.set("store", SubsystemState::Ok, None);
+            store
+        }
+        Err(error) => return Err(StartError::Store(error)),
+    };
+
+    steps.run("plugins", async { Ok(((), Done::Off)) }).await?;
+
+    let catalog = steps.run("models", async { Ok(models(&config, &home)) }).await?;
+
+    let control = Control::new(store.paused().await.map_err(StartError::Store)?);
+    let context = Context {
+        clock: clock.clone(),
+        config: config.clone(),
+        home: home.clone(),
+        store: store.clone(),
+        events: events.clone(),
+        catalog: catalog.clone(),
+        control: control.clone(),
+        supervisor: supervisor.clone(),
+    };
+    let sessions = Sessions::new(context);
+    let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
+    session::ensure_mains(&store, &clock, agents).await.map_err(StartError::Store)?;
+    let (waiting, interrupted) = session::recover(&store, &clock).await.map_err(StartError::Store)?;
+    if interrupted > 0 {
+        tracing::warn!(target: "diagnostic", source = "sessions", code = "runs.interrupted", count = interrupted, "runs that the last end cut off are marked as interrupted");
+    }
+    health.set("agents", SubsystemState::Ok, None);
+    health.set("cron", SubsystemState::Off, None);
+    health.set("nodes", SubsystemState::Off, None);
+
+    steps.run("channels", async { Ok(((), Done::Off)) }).await?;
+
+    let runtime = Arc::new(Runtime {
+        boot,
+        clock: clock.clone(),
+        home: home.clone(),
+        inbox: Inbox { store: store.clone(), clock: clock.clone(), config: config.clone() },
+        config,
+        logs: logs.clone(),
+        store: store.clone(),
+        events: events.clone(),
+        supervisor: supervisor.clone(),
+        control,
+        presence: Presence::default(),
+        catalog: catalog.clone(),
+        sessions: sessions.clone(),
+        health: health.clone(),
+    });
+    let server = Server::new(Arc::clone(&runtime), token.clone());
+    let (listeners, url) = steps.run("server", async { listen(&runtime) }).await?;
+    server.accept(listeners);
+    lock.publish(&LockFile { pid: std::process::id(), url: url.clone(), boot_id: runtime.boot.0.clone() })
+        .map_err(StartError::Lock)?;
+
+    steps
+        .run("maintenance", async {
+            supervisor.spawn_until_stop("maintenance", maintenance::keep(store, clock));
+            Ok(((), Done::Ok))
+        })
+        .await?;
+    steps.run("discovery", async { Ok(((), Done::Off)) }).await?;
+
+    after_start(&runtime, logs);
+    for run in waiting {
+        sessions.restore(run);
+    }
+    Ok(Started { runtime, server, lock, token, url })
+}
+
+/// What goes on in the background from now on.
+fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
+    let (health, supervisor, events) = (runtime.health.clone(), &runtime.supervisor, runtime.events.clone());
+    let on_change = health.clone();
+    runtime.sessions.on_change(Box::new(move || on_change.change()));
+    logs.on_diagnostic(Box::new(move |event| events.publish(Event::Diagnostic(event))));
+    supervisor.spawn_until_stop("health", health.keep_fresh(runtime.health_sources()));
+    let events = runtime.events.clone();
+    let changed = move |sign: &str| {
+        let hash = sign.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
+        events.publish(Event::ModelsChanged(ModelsChangedEvent { hash: format!("{hash:016x}") }));
+    };
+    supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
+}
+
+fn load_config(home: &crate::home::Home, port: Option<u16>, bind: Option<String>) -> Result<(ConfigHandle, Done), StartError> {
+    let mut loaded = config::load(home)?;
+    let done = match &loaded.problem {
+        Some(problem) => Done::Degraded(format!("the last good version runs: {}", problem.message)),
+        None => Done::Ok,
+    };
+    if port.is_some() || bind.is_some() {
+        let mut config = (*loaded.config).clone();
+        config.gateway.port = port.unwrap_or(config.gateway.port);
+        config.gateway.bind = bind.unwrap_or(config.gateway.bind);
+        loaded.config = Arc::new(config);
+    }
+    Ok((ConfigHandle::new(loaded), done))
+}
+
+fn models(config: &ConfigHandle, home: &crate::home::Home) -> (Catalog, Done) {
+    let catalog = Catalog::new(&config.current().config, home);
+    let (_, broken) = catalog.configured();
+    let done = match broken.is_empty() {
+        true => Done::Ok,
+        false => Done::Degraded(format!("these providers cannot be used: {}", broken.join(", "))),
+    };
+    (catalog, done)
+}
+
+fn listen(runtime: &Runtime) -> Result<((Vec<tokio::net::TcpListener>, String), Done), StartError> {
+    let gateway = runtime.config.current().config.gateway.clone();
+    let exposed = match gateway.bind.parse::<std::net::IpAddr>() {
+        Ok(ip) => !ip.is_loopback(),
+        Err(_) => gateway.bind != "loopback",
+    };
+    if gateway.tls.enabled {
+        return Err(StartError::Exposed("gateway.tls is not available in this version: let a proxy end TLS and set gateway.behindTlsProxy, or set gateway.tls.enabled to false".to_owned()));
+    }
+    if exposed && !gateway.behind_tls_proxy {
+        return Err(StartError::Exposed(format!(
+            "gateway.bind is {:?}, which others can reach, and nothing encrypts: bind to loopback, or set gateway.behindTlsProxy to true where a proxy ends TLS in front",
+            gateway.bind
+        )));
+    }
+    let listeners = server::bind(&gateway.bind, gateway.port)?;
+    let addr = listeners.first().and_then(|listener| listener.local_addr().ok());
+    let url = match addr {
+        Some(addr) if addr.ip().is_unspecified() => format!("ws://127.0.0.1:{}", addr.port()),
+        Some(addr) => format!("ws://{addr}"),
+        None => String::new(),
+    };
+    Ok(((listeners, url), Done::Ok))
+}
+
+/// Ends a gateway: no new work, a moment for what runs, goodbye to every client, then the store.
+pub async fn stop(started: Started, reason: crate::control::StopReason, deadline: Duration) {
+    let Started { runtime, server, lock, .. } = started;
+    let began = Instant::now();
+    let left = || deadline.saturating_sub(began.elapsed());
+    runtime.control.ask_to_stop(reason);
+    let event = simpleclaw_protocol::events::ShutdownEvent {
+        reason: match reason {
+            crate::control::StopReason::Shutdown => "shutdown".to_owned(),
+            crate::control::StopReason::Restart => "restart".to_owned(),
+        },
+        restart_expected_ms: (reason == crate::control::StopReason::Restart).then_some(2_000),
+    };
+    runtime.events.publish(Event::Shutdown(event));
+    // Half of the time for answers under way to end by themselves; what is left is cut off and says so.
+    if tokio::time::timeout(left() / 2, runtime.sessions.until_idle()).await.is_err() {
+        runtime.sessions.interrupt_all();
+        // Past it the next start marks them.
+        let _ = tokio::time::timeout(left() / 2, runtime.sessions.until_idle()).await;
+    }
+    server.close_all(reason);
+    let (supervisor, store) = (runtime.supervisor.clone(), runtime.store.clone());
+    tokio::time::sleep(Duration::from_millis(1)).await;
+    supervisor.stopping().cancel();
+    store.close().await;
+    if !supervisor.drain(left().max(Duration::from_millis(1_500))).await {
+        tracing::warn!("some tasks had to be left behind");
+    }
+    tracing::info!("stopped");
+    drop(lock);
+}

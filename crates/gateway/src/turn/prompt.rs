@@ -1,0 +1,243 @@
+//! From a session's history to a request that fits the model's window.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use simpleclaw_adapters::provider::{ChatMessage, ChatRequest, Part, Thinking as AdapterThinking, ToolCall};
+use simpleclaw_protocol::message::{Content, Message, Role};
+use simpleclaw_protocol::methods::chat::Thinking;
+
+use super::newest;
+use crate::agent::Agent;
+use crate::catalog::Resolved;
+use crate::session::Context;
+use crate::store::{RunRow, StoreError};
+
+/// Tokens taken for a model that does not say.
+const DEFAULT_WINDOW: u32 = 32_768;
+/// No request is made smaller than for this window.
+pub const SMALLEST: u32 = 1_024;
+/// A careful guess for text in any language.
+const BYTES_PER_TOKEN: usize = 3;
+
+/// The tokens that a model takes in and gives out.
+pub fn window(resolved: &Resolved) -> u32 {
+    resolved.info.as_ref().and_then(|info| info.context_window).unwrap_or(DEFAULT_WINDOW).max(SMALLEST)
+}
+
+/// Builds the request of the next model call.
+pub async fn request(
+    context: &Context,
+    run: &RunRow,
+    agent: &Agent,
+    resolved: &Resolved,
+    window: u32,
+) -> Result<ChatRequest, StoreError> {
+    let system = agent.system_prompt(context.clock.now()).await;
+    // A quarter of the window is left to the answer.
+    let budget = (window as usize * 3 / 4 * BYTES_PER_TOKEN).saturating_sub(system.len()).max(1_024);
+    let history = newest(context, run, budget.saturating_mul(2)).await?;
+    let runs = &context.config.current().config.runs;
+    Ok(ChatRequest {
+        model: resolved.model.clone(),
+        system: Some(system),
+        messages: conversation(history, &run.id, budget),
+        tools: vec![],
+        max_tokens: None,
+        thinking: match run.options.thinking {
+            None | Some(Thinking::Off) => None,
+            Some(Thinking::Low) => Some(AdapterThinking::Low),
+            Some(Thinking::Medium) => Some(AdapterThinking::Medium),
+            Some(Thinking::High) => Some(AdapterThinking::High),
+        },
+        first_byte_timeout: Duration::from_secs(u64::from(runs.first_byte_seconds)),
+        idle_timeout: Duration::from_secs(u64::from(runs.idle_seconds)),
+    })
+}
+
+/// The newest whole messages that fit, with each question before its answer. Pure.
+fn conversation(mut history: Vec<Message>, run_id: &str, budget: usize) -> Vec<ChatMessage> {
+    // Input that arrived during a run stands before that run's answer; the model is to see pairs.
+    let mut first: HashMap<String, u64> = HashMap::new();
+    for message in &history {
+        if let Some(run) = &message.run_id {
+            first.entry(run.clone()).or_insert(message.seq);
+        }
+    }
+    let place = |message: &Message| message.run_id.as_ref().and_then(|run| first.get(run)).copied().unwrap_or(message.seq);
+    history.sort_by_key(|message| (place(message), message.seq));
+    // What waits behind this run is not for it to answer.
+    let end = history.iter().rposition(|message| message.run_id.as_deref() == Some(run_id)).map_or(history.len(), |last| last + 1);
+    history.truncate(end);
+
+    let mut used = 0;
+    let mut start = history.len();
+    for (index, message) in history.iter().enumerate().rev() {
+        used += size(message);
+        let own = message.run_id.as_deref() == Some(run_id);
+        if used > budget && !own {
+            break;
+        }
+        start = index;
+    }
+    let mut kept = history.split_off(start.min(history.len()));
+    // A conversation opens with a question: neither with an answer nor with a tool's result.
+    while kept.first().is_some_and(|message| matches!(message.role, Role::Assistant | Role::Tool)) {
+        kept.remove(0);
+    }
+    let names = tool_names(&kept);
+    let mut messages = Vec::new();
+    for message in kept {
+        for part in convert(message, &names) {
+            push(&mut messages, part);
+        }
+    }
+    messages
+}
+
+fn size(message: &Message) -> usize {
+    message.content.iter().fold(16, |sum, block| {
+        sum + match block {
+            Content::Text { text } => text.len(),
+            Content::ToolResult { content, .. } => content.len(),
+            Content::ToolCall { name, arguments, .. } => name.len() + arguments.to_string().len(),
+            // About what a picture costs.
+            Content::Image(_) => 3_000,
+            Content::File(_) | Content::Thinking { .. } => 0,
+        }
+    })
+}
+
+fn tool_names(messages: &[Message]) -> HashMap<String, String> {
+    let blocks = messages.iter().flat_map(|message| &message.content);
+    let calls = blocks.filter_map(|block| match block {
+        Content::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
+        _ => None,
+    });
+    calls.collect()
+}
+
+/// The one place where stored content becomes a provider's.
+fn convert(message: Message, names: &HashMap<String, String>) -> Vec<ChatMessage> {
+    let text = message.text();
+    match message.role {
+        Role::User => vec![ChatMessage::User { parts: vec![Part::Text(text)] }],
+        // Providers know no note in the middle; it is marked, so that it is not taken for the person's words.
+        Role::System => vec![ChatMessage::User { parts: vec![Part::Text(format!("[Note from the system, not from the user]\n{text}"))] }],
+        Role::Assistant => {
+            let calls = message.content.into_iter().filter_map(|block| match block {
+                Content::ToolCall { id, name, arguments } => Some(ToolCall { id, name, arguments }),
+                _ => None,
+            });
+            let tool_calls: Vec<_> = calls.collect();
+            // An answer that never came is no part of the conversation.
+            match text.is_empty() && tool_calls.is_empty() {
+                true => vec![],
+                false => vec![ChatMessage::Assistant { text, tool_calls }],
+            }
+        }
+        Role::Tool => {
+            let results = message.content.into_iter().filter_map(|block| match block {
+                Content::ToolResult { id, is_error, content } => {
+                    let name = names.get(&id).cloned().unwrap_or_default();
+                    Some(ChatMessage::ToolResult { call_id: id, name, content, is_error })
+                }
+                _ => None,
+            });
+            results.collect()
+        }
+    }
+}
+
+/// Appends, joining neighbours of one side: many chat templates insist that the sides alternate.
+fn push(messages: &mut Vec<ChatMessage>, next: ChatMessage) {
+    match (messages.last_mut(), next) {
+        (Some(ChatMessage::User { parts }), ChatMessage::User { parts: mut more }) => {
+            match (parts.last_mut(), more.first()) {
+                (Some(Part::Text(text)), Some(Part::Text(added))) => {
+                    text.push_str("\n\n");
+                    text.push_str(added);
+                    more.remove(0);
+                }
+                _ => {}
+            }
+            parts.append(&mut more);
+        }
+        (Some(ChatMessage::Assistant { text, tool_calls }), ChatMessage::Assistant { text: added, tool_calls: more })
+            if tool_calls.is_empty() =>
+        {
+            text.push_str("\n\n");
+            text.push_str(&added);
+            *tool_calls = more;
+        }
+        (_, next) => messages.push(next),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use simpleclaw_protocol::message::MessageStatus;
+    use simpleclaw_protocol::time::Timestamp;
+
+    fn message(seq: u64, role: Role, run: Option<&str>, text: &str) -> Message {
+        Message {
+            id: seq.to_string(),
+            seq,
+            role,
+            content: vec![Content::Text { text: text.into() }],
+            created_at: Timestamp(0),
+            run_id: run.map(str::to_owned),
+            model: None,
+            usage: None,
+            origin: None,
+            delivery: None,
+            status: MessageStatus::Complete,
+            error: None,
+            truncated: false,
+        }
+    }
+
+    fn user(text: &str) -> ChatMessage {
+        ChatMessage::User { parts: vec![Part::Text(text.into())] }
+    }
+
+    fn assistant(text: &str) -> ChatMessage {
+        ChatMessage::Assistant { text: text.into(), tool_calls: vec![] }
+    }
+
+    #[test]
+    fn questions_stand_before_their_answers_and_later_input_is_left_out() {
+        let history = vec![
+            message(1, Role::User, Some("a"), "one?"),
+            message(2, Role::User, Some("b"), "two?"),
+            message(3, Role::User, Some("c"), "three?"),
+            message(4, Role::Assistant, Some("a"), "one."),
+        ];
+        assert_eq!(conversation(history, "b", 10_000), [user("one?"), assistant("one."), user("two?")]);
+    }
+
+    #[test]
+    fn the_oldest_goes_first_and_the_own_question_always_stays() {
+        let long = "x".repeat(500);
+        let history = vec![
+            message(1, Role::User, Some("a"), &long),
+            message(2, Role::Assistant, Some("a"), "answer"),
+            message(3, Role::User, Some("b"), &long),
+        ];
+        assert_eq!(conversation(history.clone(), "b", 600), [user(&long)]);
+        assert_eq!(conversation(history, "b", 10), [user(&long)]);
+    }
+
+    #[test]
+    fn sides_alternate_and_notes_are_marked() {
+        let history = vec![
+            message(1, Role::System, None, "the oven is on"),
+            message(2, Role::User, Some("a"), "hello"),
+            message(3, Role::Assistant, Some("a"), ""),
+            message(4, Role::User, Some("b"), "there?"),
+        ];
+        let expected = "[Note from the system, not from the user]\nthe oven is on\n\nhello\n\nthere?";
+        assert_eq!(conversation(history, "b", 10_000), [user(expected)]);
+    }
+}
