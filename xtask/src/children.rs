@@ -1,0 +1,85 @@
+//! Programs that run until Ctrl-C, and are ended in order when it comes.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail};
+
+use crate::cmd;
+
+/// How long a program has to end by itself after it is asked to.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// Hears Ctrl-C and a request to end, instead of dying of it and leaving programs behind. Once per process.
+pub fn stop_requests() -> anyhow::Result<Receiver<()>> {
+    let (sender, receiver) = channel();
+    ctrlc::set_handler(move || {
+        let _ = sender.send(());
+    })
+    .context("listening for Ctrl-C")?;
+    Ok(receiver)
+}
+
+/// Starts a program in a process group of its own, so that Ctrl-C reaches this one alone.
+pub fn start(command: &mut Command) -> anyhow::Result<Child> {
+    let line = cmd::line(command);
+    println!("$ {line}");
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::process_group(command, 0);
+    command.spawn().with_context(|| format!("starting `{line}`"))
+}
+
+/// Starts the headless gateway with `--json`, and reads the line in which it says where it listens.
+pub fn start_gateway(command: &mut Command) -> anyhow::Result<(Child, serde_json::Value)> {
+    let mut child = start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
+    let mut lines = BufReader::new(child.stdout.take().context("the gateway's output")?);
+    let mut first = String::new();
+    lines.read_line(&mut first).context("reading the gateway's first line")?;
+    let Ok(first) = serde_json::from_str::<serde_json::Value>(&first) else {
+        let status = end(&mut child)?;
+        bail!("the gateway did not say where it listens ({status}); its first line was {first:?}");
+    };
+    if let Some(error) = first.get("error") {
+        end(&mut child)?;
+        bail!("the gateway did not start: {}", error["message"].as_str().unwrap_or(&error.to_string()));
+    }
+    // What else it prints must be read, or it would block on a full pipe.
+    std::thread::spawn(move || {
+        for line in lines.lines().map_while(Result::ok) {
+            println!("{line}");
+        }
+    });
+    Ok((child, first))
+}
+
+/// Waits until the program ends by itself or a stop is asked for. A failure of its own is an error.
+pub fn wait(child: &mut Child, stop: &Receiver<()>) -> anyhow::Result<()> {
+    loop {
+        if let Some(status) = child.try_wait().context("waiting for the program")? {
+            return if status.success() { Ok(()) } else { bail!("the program ended with {status}") };
+        }
+        if stop.recv_timeout(Duration::from_millis(100)).is_ok() {
+            end(child)?;
+            return Ok(());
+        }
+    }
+}
+
+/// Asks a program to end, and makes it after [`GRACE`].
+pub fn end(child: &mut Child) -> anyhow::Result<ExitStatus> {
+    // On Windows Ctrl-C has reached it already: it shares our console.
+    if cfg!(unix) && child.try_wait()?.is_none() {
+        cmd::output(Command::new("kill").args(["-TERM", &child.id().to_string()]));
+    }
+    let asked = Instant::now();
+    while asked.elapsed() < GRACE {
+        if let Some(status) = child.try_wait()? {
+            return Ok(status);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    child.kill().context("ending the program")?;
+    child.wait().context("waiting for the program")
+}
