@@ -7,6 +7,7 @@ use clap::ValueEnum;
 
 use crate::{cmd, ui};
 
+mod node;
 mod python;
 mod system;
 mod tools;
@@ -35,6 +36,7 @@ pub fn run(parts: &[Part]) -> anyhow::Result<()> {
     packages_of_ui(&root)?;
     if parts.contains(&Part::Test) {
         tools::install(&root)?;
+        node::install(&root)?;
     }
     if parts.contains(&Part::Test) || parts.contains(&Part::Model) {
         python::install(&root, parts.contains(&Part::Model))?;
@@ -45,6 +47,11 @@ pub fn run(parts: &[Part]) -> anyhow::Result<()> {
 /// The path of a helper that `setup --with test` brings.
 pub fn tool(root: &Path, name: &str) -> anyhow::Result<PathBuf> {
     tools::find(root, name).with_context(|| format!("{name} is missing; `cargo xtask setup --with test` brings it"))
+}
+
+/// Where a script finds the packages of the README's JavaScript client.
+pub fn node_folder(root: &Path) -> PathBuf {
+    root.join("target/node")
 }
 
 /// The Python of the environment for tests.

@@ -39,7 +39,9 @@ pub fn nextest(root: &Path) -> anyhow::Result<Command> {
     let mut command = Command::new(setup::tool(root, "cargo-nextest")?);
     command.arg("nextest").current_dir(root);
     super::offline(&mut command);
-    command.env("SIMPLECLAW_TEST_PYTHON", setup::python(root)).env("SIMPLECLAW_TEST_MODEL", root.join(setup::MODEL));
+    command.env("SIMPLECLAW_TEST_PYTHON", setup::python(root));
+    command.env("SIMPLECLAW_TEST_NODE", setup::node_folder(root));
+    command.env("SIMPLECLAW_TEST_MODEL", root.join(setup::MODEL));
     Ok(command)
 }
 
