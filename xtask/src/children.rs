@@ -83,3 +83,45 @@ pub fn end(child: &mut Child) -> anyhow::Result<ExitStatus> {
     child.kill().context("ending the program")?;
     child.wait().context("waiting for the program")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(script: &str) -> Command {
+        let mut command = Command::new("sh");
+        command.args(["-c", script]);
+        command
+    }
+
+    #[test]
+    #[cfg_attr(not(unix), ignore = "needs a POSIX shell")]
+    fn a_gateway_is_started_and_ended() {
+        let script = r#"echo '{"event":"listening","url":"http://127.0.0.1:1"}'; exec sleep 60"#;
+        let (mut child, first) = start_gateway(&mut shell(script)).unwrap();
+        assert_eq!(first["url"], "http://127.0.0.1:1");
+        let asked = Instant::now();
+        assert!(!end(&mut child).unwrap().success());
+        assert!(asked.elapsed() < GRACE, "it was asked, not killed");
+    }
+
+    #[test]
+    #[cfg_attr(not(unix), ignore = "needs a POSIX shell")]
+    fn a_gateway_that_does_not_start_says_why() {
+        let script = r#"echo '{"event":"failed","error":{"code":"CONFLICT","message":"port 1 is taken"}}'; exit 75"#;
+        let error = start_gateway(&mut shell(script)).unwrap_err().to_string();
+        assert_eq!(error, "the gateway did not start: port 1 is taken");
+        let error = start_gateway(&mut shell("exit 3")).unwrap_err().to_string();
+        assert!(error.starts_with("the gateway did not say where it listens (exit status: 3)"), "{error}");
+    }
+
+    #[test]
+    #[cfg_attr(not(unix), ignore = "needs a POSIX shell")]
+    fn waiting_ends_with_the_program_or_with_a_stop() {
+        let (sender, stop) = channel();
+        assert!(wait(&mut start(&mut shell("exit 0")).unwrap(), &stop).is_ok());
+        assert!(wait(&mut start(&mut shell("exit 1")).unwrap(), &stop).is_err());
+        sender.send(()).unwrap();
+        assert!(wait(&mut start(&mut shell("exec sleep 60")).unwrap(), &stop).is_ok());
+    }
+}

@@ -15,7 +15,7 @@ pub struct Counts {
 }
 
 /// Tests that are slow by nature; the groups of the same names in .config/nextest.toml.
-const NOT_FAST: &str = "not (test(real_model) | test(desktop) | binary(real_model) | binary(desktop))";
+const NOT_FAST: &str = "not test(/(^|::)(desktop|real_model)::/)";
 
 pub fn run(root: &Path, filter: Option<&str>, fast: bool, counts: &mut Counts) -> anyhow::Result<()> {
     let report = root.join("target/nextest/default/junit.xml");
