@@ -6,11 +6,15 @@ use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use serde_json::Value;
 
 use crate::cmd;
 
 /// How long a program has to end by itself after it is asked to.
 const GRACE: Duration = Duration::from_secs(20);
+
+/// How often a program is looked at.
+const POLL: Duration = Duration::from_millis(100);
 
 /// Hears Ctrl-C and a request to end, instead of dying of it and leaving programs behind. Once per process.
 pub fn stop_requests() -> anyhow::Result<Receiver<()>> {
@@ -32,12 +36,28 @@ pub fn start(command: &mut Command) -> anyhow::Result<Child> {
 }
 
 /// Starts the headless gateway with `--json`, and reads the line in which it says where it listens.
-pub fn start_gateway(command: &mut Command) -> anyhow::Result<(Child, serde_json::Value)> {
+pub fn start_gateway(command: &mut Command, stop: &Receiver<()>) -> anyhow::Result<(Child, Value)> {
     let mut child = start(command.stdin(Stdio::null()).stdout(Stdio::piped()))?;
     let mut lines = BufReader::new(child.stdout.take().context("the gateway's output")?);
-    let mut first = String::new();
-    lines.read_line(&mut first).context("reading the gateway's first line")?;
-    let Ok(first) = serde_json::from_str::<serde_json::Value>(&first) else {
+    let (sender, receiver) = channel();
+    // A thread, because what comes later must be read too: the gateway would block on a full pipe.
+    std::thread::spawn(move || {
+        let mut first = String::new();
+        let _ = lines.read_line(&mut first);
+        let _ = sender.send(first);
+        lines.lines().map_while(Result::ok).for_each(|line| println!("{line}"));
+    });
+    let first = loop {
+        match receiver.recv_timeout(POLL) {
+            Ok(first) => break first,
+            Err(_) if stop.try_recv().is_ok() => {
+                end(&mut child)?;
+                bail!("stopped before the gateway was up");
+            }
+            Err(_) => {}
+        }
+    };
+    let Ok(first) = serde_json::from_str::<Value>(&first) else {
         let status = end(&mut child)?;
         bail!("the gateway did not say where it listens ({status}); its first line was {first:?}");
     };
@@ -45,12 +65,6 @@ pub fn start_gateway(command: &mut Command) -> anyhow::Result<(Child, serde_json
         end(&mut child)?;
         bail!("the gateway did not start: {}", error["message"].as_str().unwrap_or(&error.to_string()));
     }
-    // What else it prints must be read, or it would block on a full pipe.
-    std::thread::spawn(move || {
-        for line in lines.lines().map_while(Result::ok) {
-            println!("{line}");
-        }
-    });
     Ok((child, first))
 }
 
@@ -60,7 +74,7 @@ pub fn wait(child: &mut Child, stop: &Receiver<()>) -> anyhow::Result<()> {
         if let Some(status) = child.try_wait().context("waiting for the program")? {
             return if status.success() { Ok(()) } else { bail!("the program ended with {status}") };
         }
-        if stop.recv_timeout(Duration::from_millis(100)).is_ok() {
+        if stop.recv_timeout(POLL).is_ok() {
             end(child)?;
             return Ok(());
         }
@@ -98,7 +112,8 @@ mod tests {
     #[cfg_attr(not(unix), ignore = "needs a POSIX shell")]
     fn a_gateway_is_started_and_ended() {
         let script = r#"echo '{"event":"listening","url":"http://127.0.0.1:1"}'; exec sleep 60"#;
-        let (mut child, first) = start_gateway(&mut shell(script)).unwrap();
+        let (_sender, stop) = channel();
+        let (mut child, first) = start_gateway(&mut shell(script), &stop).unwrap();
         assert_eq!(first["url"], "http://127.0.0.1:1");
         let asked = Instant::now();
         assert!(!end(&mut child).unwrap().success());
@@ -109,10 +124,14 @@ mod tests {
     #[cfg_attr(not(unix), ignore = "needs a POSIX shell")]
     fn a_gateway_that_does_not_start_says_why() {
         let script = r#"echo '{"event":"failed","error":{"code":"CONFLICT","message":"port 1 is taken"}}'; exit 75"#;
-        let error = start_gateway(&mut shell(script)).unwrap_err().to_string();
+        let (sender, stop) = channel();
+        let error = start_gateway(&mut shell(script), &stop).unwrap_err().to_string();
         assert_eq!(error, "the gateway did not start: port 1 is taken");
-        let error = start_gateway(&mut shell("exit 3")).unwrap_err().to_string();
+        let error = start_gateway(&mut shell("exit 3"), &stop).unwrap_err().to_string();
         assert!(error.starts_with("the gateway did not say where it listens (exit status: 3)"), "{error}");
+        sender.send(()).unwrap();
+        let error = start_gateway(&mut shell("exec sleep 60"), &stop).unwrap_err().to_string();
+        assert_eq!(error, "stopped before the gateway was up");
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub fn run() -> anyhow::Result<()> {
     let stop = children::stop_requests()?;
     let mut built = newest_source(&root);
     cmd::run(cmd::cargo(&root).args(["build", "--package", "simpleclaw"]))?;
-    let (mut gateway, first) = children::start_gateway(&mut gateway(&root))?;
+    let (mut gateway, first) = children::start_gateway(&mut gateway(&root), &stop)?;
     let mut vite = if ui::exists(&root) {
         // Node itself, not npm: npm would leave Vite behind when it is ended.
         let mut command = Command::new("node");
@@ -51,7 +51,7 @@ fn watch(
         // The old one goes on until the new one compiles.
         if cmd::run(cmd::cargo(root).args(["build", "--package", "simpleclaw"])).is_ok() {
             children::end(gateway)?;
-            *gateway = children::start_gateway(&mut self::gateway(root))?.0;
+            *gateway = children::start_gateway(&mut self::gateway(root), stop)?.0;
         }
     }
     Ok(())

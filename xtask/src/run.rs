@@ -37,10 +37,11 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
     let mut child = if desktop {
         let asked = SystemTime::now();
         let child = children::start(command.args(&args.args))?;
-        print_address(&owner(asked));
+        std::thread::spawn(move || print_address(&owner(asked)));
         child
     } else {
-        let (child, first) = children::start_gateway(command.args(["gateway", "run", "--json"]).args(&args.args))?;
+        let (child, first) =
+            children::start_gateway(command.args(["gateway", "run", "--json"]).args(&args.args), &stop)?;
         print_address(&first);
         child
     };
