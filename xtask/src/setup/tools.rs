@@ -17,12 +17,12 @@ pub fn install(root: &Path) -> anyhow::Result<()> {
             continue;
         }
         println!("setup: building {name} {version} ({why}), once, a minute or two");
-        // Lightly optimised: a release build costs several times what the tools ever save.
+        // Not optimised: that costs minutes once, and would save seconds on each run.
         cmd::run(
             cmd::cargo(root)
                 .args(["install", name, "--version", version, "--locked", "--quiet", "--root", "target/tools"])
                 .args(["--profile", "dev", "--target-dir", "target/tools/build"])
-                .args(["--config", "profile.dev.debug=false", "--config", "profile.dev.opt-level=1"]),
+                .args(["--config", "profile.dev.debug=false"]),
         )?;
     }
     let _ = std::fs::remove_dir_all(root.join("target/tools/build"));
