@@ -1,11 +1,21 @@
 //! Chores of the project. `cargo xtask --help` lists them.
 
+// No runtime here, and nothing whose behaviour tests would have to turn the clock for.
+#![allow(clippy::disallowed_methods)]
+
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+mod children;
+mod cmd;
+mod dev;
+mod run;
 mod schemas;
+mod setup;
+mod test;
+mod ui;
 
 #[derive(Parser)]
 #[command(name = "cargo xtask", about = "Chores of the SimpleClaw project")]
@@ -16,6 +26,18 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Chore {
+    /// Install what is missing for building, and with --with for more
+    Setup {
+        /// What else to prepare for, separated by commas
+        #[arg(long, value_enum, value_delimiter = ',')]
+        with: Vec<setup::Part>,
+    },
+    /// Set up, build and start SimpleClaw, and print its address
+    Run(run::Args),
+    /// Gateway and UI with reload on each change
+    Dev,
+    /// Set up and run every check and test of this platform
+    Test(test::Args),
     /// Write schemas/ and the UI's TypeScript types from the Rust types
     Schemas {
         /// Change nothing; fail if something is not up to date
@@ -26,14 +48,22 @@ enum Chore {
 
 fn main() -> anyhow::Result<()> {
     match Cli::parse().chore {
+        Chore::Setup { with } => setup::run(&with),
+        Chore::Run(args) => run::run(&args),
+        Chore::Dev => dev::run(),
+        Chore::Test(args) => test::run(&args),
         Chore::Schemas { check } => schemas::run(check),
     }
 }
 
 /// The root of the checkout.
 fn root() -> anyhow::Result<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .parent()
-        .context("xtask lies in the checkout")?;
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the checkout")?;
     Ok(root.to_path_buf())
+}
+
+/// The tray app is the root package; a checkout without it has the headless gateway alone.
+fn has_desktop(root: &Path) -> anyhow::Result<bool> {
+    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).context("reading Cargo.toml")?;
+    Ok(manifest.lines().any(|line| line.trim() == "[package]"))
 }

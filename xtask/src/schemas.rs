@@ -13,10 +13,7 @@ pub fn run(check: bool) -> anyhow::Result<()> {
     let folder = root.join("schemas");
     let mut wanted = BTreeMap::new();
     for (path, content) in simpleclaw_protocol::schema::files() {
-        wanted.insert(
-            folder.join(path),
-            format!("{}\n", serde_json::to_string_pretty(&content)?),
-        );
+        wanted.insert(folder.join(path), format!("{}\n", serde_json::to_string_pretty(&content)?));
     }
     for (path, text) in &wanted {
         if std::fs::read_to_string(path).ok().as_ref() != Some(text) {
@@ -25,8 +22,7 @@ pub fn run(check: bool) -> anyhow::Result<()> {
                 if let Some(parent) = path.parent() {
                     std::fs::create_dir_all(parent)?;
                 }
-                std::fs::write(path, text)
-                    .with_context(|| format!("writing {}", path.display()))?;
+                std::fs::write(path, text).with_context(|| format!("writing {}", path.display()))?;
             }
         }
     }
@@ -56,9 +52,7 @@ fn typescript(root: &Path, check: bool) -> anyhow::Result<()> {
     if check {
         command.arg("--check");
     }
-    let status = command
-        .status()
-        .context("node is needed to write the TypeScript types")?;
+    let status = command.status().context("node is needed to write the TypeScript types")?;
     if !status.success() {
         bail!("{} failed: {status}", script.display());
     }
