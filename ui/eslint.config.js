@@ -24,7 +24,7 @@ export default ts.config(
       "no-console": "error",
       "@typescript-eslint/consistent-type-imports": "error",
       "@typescript-eslint/no-non-null-assertion": "off",
-      "@typescript-eslint/no-unused-vars": ["error", { varsIgnorePattern: "^_$" }],
+      "@typescript-eslint/no-unused-vars": ["error", { ignoreRestSiblings: true }],
       // State is replaced as a whole, never changed in place.
       "svelte/prefer-svelte-reactivity": "off",
     },

@@ -23,5 +23,5 @@ export default defineConfig({
   server: {
     proxy: { "/ws": { target: gateway, ws: true, changeOrigin: true, rewriteWsOrigin: true } },
   },
-  test: { include: ["src/**/*.test.ts"], environment: "jsdom" },
+  test: { include: ["src/**/*.test.ts"] },
 });

@@ -8,15 +8,17 @@ import { t } from "$lib/strings";
 
 const PROFILE: Config & { RETURN_DOM?: false } = {
   ALLOWED_TAGS: [
-    ..."p br hr h3 h4 h5 h6 strong em del code pre blockquote ul ol li a span div button".split(" "),
+    ..."p br hr h2 strong em del code pre blockquote ul ol li a span div button".split(" "),
     ..."table thead tbody tr th td".split(" "),
   ],
   ALLOWED_ATTR: ["href", "title", "class", "start", "align", "rel", "target", "type", "tabindex"],
+  // Not addresses, so the pattern below is not for them.
+  ADD_URI_SAFE_ATTR: ["start", "align", "rel", "target", "type", "tabindex"],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?|mailto):/i,
 };
-/** Wider than any sane code block or list, and narrow enough that nothing can stall the page. */
+/** Deeper than any sane list or quote, and shallow enough that nothing can stall the page. */
 const MAX_DEPTH = 32;
 
 const marked = new Marked({ gfm: true, breaks: true, async: false });
@@ -27,9 +29,8 @@ marked.use({
     code: ({ text, lang }) => codeBlock(text, lang),
     checkbox: ({ checked }) => (checked ? "☑ " : "☐ "),
     heading({ tokens, depth }) {
-      // The page has its own first and second level.
-      const level = Math.min(depth + 2, 6);
-      return `<h${level}>${this.parser.parseInline(tokens)}</h${level}>`;
+      // The page's title is the first level, and what a message makes of the others would leave gaps in the outline.
+      return `<h2 class="depth-${depth}">${this.parser.parseInline(tokens)}</h2>`;
     },
     link({ href, tokens, text }) {
       const label = this.parser.parseInline(tokens);
@@ -52,7 +53,8 @@ export class MarkdownBlocks {
   #cache = new Map<string, string>();
 
   render(text: string): string[] {
-    const tokens = marked.lexer(text);
+    const tokens = lex(text);
+    if (!tokens) return [`<pre tabindex="0">${escape(text)}</pre>`];
     const next = new Map<string, string>();
     const blocks: string[] = [];
     for (const token of tokens) {
@@ -68,6 +70,15 @@ export class MarkdownBlocks {
 
 export function renderMarkdown(text: string): string {
   return new MarkdownBlocks().render(text).join("");
+}
+
+/** The lexer recurses over nested quotes and lists; a text made to exhaust it is shown as it is. */
+function lex(text: string): Token[] | undefined {
+  try {
+    return marked.lexer(text);
+  } catch {
+    return undefined;
+  }
 }
 
 function renderBlock(token: Token): string {

@@ -82,7 +82,7 @@ export const en = {
     failedToLoad: "The conversation could not be loaded.",
     tryAgain: "Try again",
     tokens: (count: number) => plural(count, "token", "tokens"),
-    cost: (usd: number) => `$${usd.toFixed(usd < 0.1 ? 3 : 2)}`,
+    cost: (usd: number) => `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`,
     newBelow: (count: number) => `${count.toLocaleString("en")} new`,
     latest: "Latest",
     jump: "Jump to the latest message",
@@ -138,7 +138,7 @@ export const en = {
 
   cause: {
     auth: "The provider did not accept the key. Check the key of this provider.",
-    rate_limit: "The provider asks to slow down. Try again in a moment.",
+    rate_limit: "The provider asks to slow down for a moment.",
     quota: "The account's quota is used up. Add credit, or choose another model.",
     context: "The conversation is too long for this model. Start a new session.",
     timeout: "The provider did not answer in time. Try again.",
@@ -189,7 +189,18 @@ export const en = {
     noMatch: "Nothing matches the filter.",
     configProblem: (line: number, column: number, message: string) =>
       `The configuration has a problem at line ${line}, column ${column}: ${message}`,
-    states: { starting: "starting", ok: "ok", degraded: "degraded", failed: "failed", off: "off" } as Record<string, string>,
+    states: {
+      starting: "starting",
+      ok: "ok",
+      degraded: "degraded",
+      failed: "failed",
+      off: "off",
+      connected: "connected",
+      connecting: "connecting",
+      disconnected: "not connected",
+      stopped: "stopped",
+      loggedOut: "logged out",
+    } as Record<string, string>,
   },
 
   errors: {
