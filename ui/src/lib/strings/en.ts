@@ -3,7 +3,7 @@
 const plural = (count: number, one: string, many: string): string => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
 
 export const en = {
-  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", health: "Health", skip: "Skip to the conversation" },
+  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", health: "Health" },
 
   connection: {
     connecting: "Connecting",
@@ -53,13 +53,11 @@ export const en = {
     more: "Show more",
     loading: "Loading sessions…",
     now: "now",
-    yesterday: "Yesterday",
     empty: "No messages yet",
     show: "Show sessions",
     hide: "Back to the conversation",
     unread: (count: number) => plural(count, "unread message", "unread messages"),
     status: { idle: "", queued: "waiting its turn", running: "answering", waiting_approval: "waiting for you", failed: "failed" },
-    main: "Main",
   },
 
   newSession: {
@@ -148,7 +146,7 @@ export const en = {
     retryIn: (seconds: number) => `It can be tried again in ${plural(seconds, "second", "seconds")}.`,
   },
 
-  tool: { running: "running", done: "done", failed: "failed", arguments: "Arguments", result: "Result", none: "No output" },
+  tool: { running: "running", done: "done", failed: "failed", ended: "no result", arguments: "Arguments", result: "Result", none: "No output" },
 
   health: {
     title: "Health",
@@ -157,7 +155,6 @@ export const en = {
     degraded: "Something needs attention",
     refresh: "Check now",
     checking: "Checking…",
-    gateway: "Gateway",
     version: "Version",
     uptime: "Up for",
     memory: "Memory",
@@ -171,7 +168,6 @@ export const en = {
     agents: "Agents",
     sandbox: "Sandbox",
     sandboxNone: "none: every command asks",
-    approvals: "Approvals waiting",
     subsystems: "Subsystems",
     channels: "Channels",
     startup: "Start-up",
@@ -179,7 +175,6 @@ export const en = {
     diagnostics: "Diagnostics",
     noDiagnostics: "Nothing unusual has been noticed.",
     log: "Log",
-    logHint: "The gateway's own log, newest below.",
     noLog: "No lines yet.",
     filter: "Filter",
     filterLog: "Filter the log",
