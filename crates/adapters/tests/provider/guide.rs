@@ -1,0 +1,156 @@
+//! The built-in guide.
+
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use futures_util::future::{join, join_all};
+use simpleclaw_adapters::provider::guide::Guide;
+use simpleclaw_adapters::provider::{ChatMessage, ChatPiece, ChatRequest, Provider, Stop};
+
+use crate::fake::{ask, pieces, request, user};
+
+const LABEL: &str = "I am SimpleClaw's **built-in guide**: a script, not a language model.";
+
+async fn said(question: &str) -> String {
+    let answer = ask(
+        &Guide::new(),
+        ChatRequest {
+            messages: vec![user(question)],
+            ..request()
+        },
+    )
+    .await;
+    let answer = answer.expect("an answer");
+    assert_eq!((answer.end.usage, &answer.end.stop), (None, &Stop::End));
+    assert!(answer.end.tool_calls.is_empty());
+    answer.text
+}
+
+#[tokio::test]
+async fn it_is_one_model_under_its_name() {
+    let guide = Guide::new();
+    assert_eq!(guide.id(), "builtin");
+    let models = guide.models().await.expect("models");
+    assert_eq!(models.len(), 1);
+    assert_eq!(models[0].id, "guide");
+}
+
+#[tokio::test]
+async fn its_first_words_say_what_it_is() {
+    for question in [
+        "hello",
+        "help",
+        "What is the capital of France?",
+        "",
+        "🦀",
+        "connect ollama",
+    ] {
+        assert!(said(question).await.starts_with(LABEL), "{question}");
+    }
+}
+
+#[tokio::test]
+async fn it_labels_itself_once_in_a_conversation() {
+    let earlier = ChatMessage::Assistant {
+        text: "…".to_owned(),
+        tool_calls: vec![],
+    };
+    let messages = vec![user("hello"), earlier, user("what does the tray do?")];
+    let answer = ask(
+        &Guide::new(),
+        ChatRequest {
+            messages,
+            ..request()
+        },
+    )
+    .await
+    .expect("an answer");
+    assert!(answer.text.starts_with("The tray icon"), "{}", answer.text);
+}
+
+#[tokio::test]
+async fn it_knows_its_questions_by_their_words() {
+    let mut asked = Vec::new();
+    for (question, answer) in [
+        ("Hi!", "Hello!"),
+        ("thanks", "Hello!"),
+        ("What can you do?", "personal AI gateway"),
+        ("How do I connect a model?", "config.yaml"),
+        ("does it work with LM Studio", "port 1234"),
+        ("where does my API key go", "${ANTHROPIC_API_KEY}"),
+        ("Is this private?", "this machine only"),
+        ("What does the tray do?", "**Quit** ends the app"),
+        ("Tell me something long", "Here is something long"),
+        ("What is the capital of France?", "I cannot answer that"),
+        ("this is odd", "I cannot answer that"),
+    ] {
+        asked.push(async move {
+            let said = said(question).await;
+            assert!(said.contains(answer), "{question}: {said}");
+        });
+    }
+    // All at once: each takes as long as a person needs to read along.
+    join_all(asked).await;
+}
+
+#[tokio::test]
+async fn the_same_question_gets_the_same_words() {
+    let (one, other) = join(
+        said("tell me something long"),
+        said("Tell me something LONG!"),
+    )
+    .await;
+    assert_eq!(one, other);
+}
+
+#[tokio::test]
+async fn it_speaks_word_by_word_and_never_for_long() {
+    for (question, least) in [("hello", 20), ("tell me something long", 250)] {
+        let started = Instant::now();
+        let asked = ChatRequest {
+            messages: vec![user(question)],
+            ..request()
+        };
+        let (pieces, error) = pieces(&Guide::new(), asked).await;
+        let took = started.elapsed();
+        assert_eq!(error, None);
+        assert!(pieces.len() > least, "{} pieces", pieces.len());
+        assert!(
+            took > Duration::from_millis(100) && took < Duration::from_millis(4500),
+            "{question}: {took:?}"
+        );
+        let texts = pieces
+            .iter()
+            .filter(|piece| matches!(piece, ChatPiece::Text(text) if !text.is_empty()));
+        assert_eq!(texts.count(), pieces.len() - 1, "only text and the end");
+    }
+}
+
+#[tokio::test]
+async fn it_can_be_stopped() {
+    let asked = ChatRequest {
+        messages: vec![user("tell me something long")],
+        ..request()
+    };
+    let mut stream = Guide::new().stream(asked).await.expect("a stream");
+    let started = Instant::now();
+    stream.next().await.expect("a piece").expect("text");
+    drop(stream);
+    assert!(started.elapsed() < Duration::from_secs(1));
+}
+
+/// What the guide tells people to write has to be YAML that says what it means; the gateway's
+/// own tests load the same shape.
+#[tokio::test]
+async fn its_example_is_a_whole_block() {
+    let said = said("how do I connect a model?").await;
+    let block = said
+        .split("```yaml\n")
+        .nth(1)
+        .and_then(|rest| rest.split("```").next());
+    let block = block.expect("a YAML block");
+    let lines: Vec<&str> = block.lines().collect();
+    assert_eq!(lines[..3], ["models:", "  providers:", "    anthropic:"]);
+    assert!(lines[3].starts_with("      api: anthropic"));
+    assert_eq!(lines[4], "      apiKey: \"${ANTHROPIC_API_KEY}\"");
+}

@@ -1,0 +1,143 @@
+//! The database: SQLite, embedded. One writer with group commit, a pool of readers, migrations; one file per table.
+//!
+//! What is acknowledged is on the disk: `synchronous=FULL` stands behind every commit, and one commit carries every
+//! write that waited for it. What the rows mean is decided elsewhere (`inbox`, `session`, `turn`).
+
+pub mod idempotency;
+pub mod message;
+pub mod meta;
+pub mod run;
+pub mod session;
+mod writer;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, SqlitePool};
+
+pub use idempotency::{Claim, body_hash};
+pub use message::{HistoryPage, NewMessage, Window};
+pub use run::{NewRun, RunOptions, RunRow};
+pub use session::{SessionPage, SessionRecord, SessionsQuery};
+pub use writer::Tx;
+
+/// A store that could not do what it was asked; nothing was half done.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum StoreError {
+    #[error("the disk is full: free some space, then try again")]
+    Full,
+    #[error("the database was written by a newer version of SimpleClaw ({0}); install that version or newer")]
+    Newer(String),
+    #[error("the database failed: {0}")]
+    Sql(String),
+    #[error("the database is closed")]
+    Closed,
+    /// A row that a newer version or a hand wrote.
+    #[error("the database holds something unreadable: {0}")]
+    Unreadable(String),
+}
+
+impl From<sqlx::Error> for StoreError {
+    fn from(error: sqlx::Error) -> Self {
+        match &error {
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
+            // SQLITE_FULL
+            sqlx::Error::Database(inner) if inner.code().as_deref() == Some("13") => Self::Full,
+            sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Unreadable(error.to_string()),
+            _ => Self::Sql(error.to_string()),
+        }
+    }
+}
+
+impl From<serde_json::Error> for StoreError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Unreadable(error.to_string())
+    }
+}
+
+/// A handle to the database; clones share it.
+#[derive(Debug, Clone)]
+pub struct Store {
+    writer: writer::Writer,
+    readers: SqlitePool,
+    path: PathBuf,
+}
+
+/// Readers beside the one writer.
+const READERS: u32 = 4;
+
+impl Store {
+    /// Opens or creates the database and brings its schema up to date. The caller holds the lock of the folder and
+    /// runs the returned task to its end.
+    pub async fn open(path: &Path) -> Result<(Self, impl Future<Output = ()> + Send + use<>), StoreError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .busy_timeout(Duration::from_secs(5))
+            .foreign_keys(true)
+            .pragma("temp_store", "MEMORY")
+            // macOS: a plain fsync does not reach the disk.
+            .pragma("fullfsync", "1")
+            .disable_statement_logging();
+        let mut connection = options.connect().await?;
+        match sqlx::migrate!("./migrations").run(&mut connection).await {
+            Ok(()) => {}
+            Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
+                return Err(StoreError::Newer(format!("schema {version}")));
+            }
+            Err(error) => return Err(StoreError::Sql(error.to_string())),
+        }
+        let readers = SqlitePoolOptions::new()
+            .max_connections(READERS)
+            .min_connections(0)
+            .idle_timeout(Duration::from_secs(60))
+            .connect_lazy_with(options.read_only(true).create_if_missing(false));
+        let (writer, task) = writer::Writer::new(connection);
+        Ok((Self { writer, readers, path: path.to_owned() }, task))
+    }
+
+    /// Runs one unit of work in the next commit, and returns once that commit is on the disk. An error of `work`
+    /// undoes that work alone.
+    pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Tx) -> futures_util::future::BoxFuture<'c, Result<T, StoreError>> + Send + 'static,
+    {
+        self.writer.write(work).await
+    }
+
+    /// How many units of work wait for the writer.
+    pub fn queued_writes(&self) -> usize {
+        self.writer.queued()
+    }
+
+    /// Bytes of the database and of its write-ahead log.
+    pub fn sizes(&self) -> (u64, u64) {
+        let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
+        let mut wal = self.path.clone().into_os_string();
+        wal.push("-wal");
+        (size(&self.path), size(Path::new(&wal)))
+    }
+
+    /// Finishes what was accepted, then closes: later work is refused.
+    pub async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close().await;
+    }
+}
+
+/// Reads a word that a column holds into the enum that serde knows it as.
+fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
+    Ok(serde_json::from_value(serde_json::Value::from(text))?)
+}
+
+/// The word of an enum, as a column holds it.
+fn to_word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+    match serde_json::to_value(value)? {
+        serde_json::Value::String(word) => Ok(word),
+        other => Err(StoreError::Unreadable(format!("not a word: {other}"))),
+    }
+}

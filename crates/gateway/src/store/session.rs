@@ -1,0 +1,226 @@
+//! Table `sessions`: one row per key. Whether a session runs now is not here but in `session`.
+
+use futures_util::TryStreamExt as _;
+use simpleclaw_protocol::message::{SessionKind, Usage};
+use simpleclaw_protocol::session::SessionKey;
+use simpleclaw_protocol::time::Timestamp;
+use sqlx::Row as _;
+use sqlx::sqlite::SqliteRow;
+
+use super::{Store, StoreError, Tx, to_word, word};
+
+/// One stored session.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionRecord {
+    pub key: String,
+    pub session_id: String,
+    pub agent_id: String,
+    pub kind: SessionKind,
+    pub label: Option<String>,
+    pub title: String,
+    pub channel: Option<String>,
+    pub account_id: Option<String>,
+    pub peer: Option<String>,
+    /// Chosen for this session; absent: the agent's.
+    pub model: Option<String>,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+    pub preview: String,
+    pub last_seq: u64,
+    pub unread: u64,
+    pub pinned: bool,
+    pub archived: bool,
+    pub failed: bool,
+    pub usage: Usage,
+}
+
+/// What a list asks for; newest first.
+#[derive(Debug, Clone, Default)]
+pub struct SessionsQuery {
+    pub agent_id: Option<String>,
+    pub channel: Option<String>,
+    pub updated_since: Option<i64>,
+    pub search: Option<String>,
+    pub archived: bool,
+    /// The last row of the page before.
+    pub after: Option<(i64, String)>,
+    pub limit: u32,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+pub struct SessionPage {
+    pub sessions: Vec<SessionRecord>,
+    pub more: bool,
+    pub total: u64,
+}
+
+/// The conditions of a list but for its place; binds agent, channel, time and pattern, each with its own number.
+const MATCHES: &str = "archived = ?1 AND (?2 IS NULL OR agent_id = ?2) AND (?3 IS NULL OR channel = ?3) \
+     AND (?4 IS NULL OR updated_at >= ?4) \
+     AND (?5 IS NULL OR key LIKE ?5 ESCAPE '\\' OR title LIKE ?5 ESCAPE '\\' OR label LIKE ?5 ESCAPE '\\')";
+
+impl Store {
+    pub async fn session(&self, key: &str) -> Result<Option<SessionRecord>, StoreError> {
+        let row = sqlx::query("SELECT * FROM sessions WHERE key = ?").bind(key).fetch_optional(&self.readers).await?;
+        row.as_ref().map(read).transpose()
+    }
+
+    pub async fn sessions(&self, query: &SessionsQuery) -> Result<SessionPage, StoreError> {
+        let pattern = query.search.as_deref().filter(|text| !text.is_empty()).map(like);
+        let (after_time, after_key) = query.after.clone().unwrap_or((i64::MAX, String::new()));
+        let page = sqlx::AssertSqlSafe(format!(
+            "SELECT * FROM sessions WHERE {MATCHES} AND (updated_at < ?6 OR (updated_at = ?6 AND key > ?7)) \
+             ORDER BY updated_at DESC, key LIMIT ?8"
+        ));
+        let mut rows = sqlx::query(page)
+            .bind(query.archived)
+            .bind(&query.agent_id)
+            .bind(&query.channel)
+            .bind(query.updated_since)
+            .bind(&pattern)
+            .bind(after_time)
+            .bind(after_key)
+            .bind(i64::from(query.limit) + 1)
+            .fetch(&self.readers);
+        let mut sessions = Vec::new();
+        while let Some(row) = rows.try_next().await? {
+            sessions.push(read(&row)?);
+        }
+        drop(rows);
+        let more = sessions.len() > query.limit as usize;
+        sessions.truncate(query.limit as usize);
+        let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM sessions WHERE {MATCHES}"));
+        let total: i64 = sqlx::query_scalar(count)
+            .bind(query.archived)
+            .bind(&query.agent_id)
+            .bind(&query.channel)
+            .bind(query.updated_since)
+            .bind(&pattern)
+            .fetch_one(&self.readers)
+            .await?;
+        Ok(SessionPage { sessions, more, total: total.unsigned_abs() })
+    }
+
+    /// How many sessions each agent has, archived ones too.
+    pub async fn session_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+        let rows: Vec<(String, i64)> =
+            sqlx::query_as("SELECT agent_id, COUNT(*) FROM sessions GROUP BY agent_id").fetch_all(&self.readers).await?;
+        Ok(rows.into_iter().map(|(agent, count)| (agent, count.unsigned_abs())).collect())
+    }
+}
+
+/// Makes the session where it does not exist; whether it was made.
+pub async fn ensure(tx: &mut Tx, key: &SessionKey, title: &str, now: i64) -> Result<bool, StoreError> {
+    let kind = match key {
+        SessionKey::Main { .. } => SessionKind::Main,
+        SessionKey::Chat { .. } | SessionKey::Other { .. } => SessionKind::Chat,
+    };
+    let done = sqlx::query(
+        "INSERT INTO sessions (key, session_id, agent_id, kind, title, created_at, updated_at) \
+         VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (key) DO NOTHING",
+    )
+    .bind(key.to_string())
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(key.agent())
+    .bind(to_word(&kind)?)
+    .bind(title)
+    .bind(now)
+    .bind(now)
+    .execute(tx)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}
+
+pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<SessionRecord>, StoreError> {
+    let row = sqlx::query("SELECT * FROM sessions WHERE key = ?").bind(key).fetch_optional(tx).await?;
+    row.as_ref().map(read).transpose()
+}
+
+/// Gives the session its title from its first message.
+pub async fn set_title(tx: &mut Tx, key: &str, title: &str) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sessions SET title = ? WHERE key = ?").bind(title).bind(key).execute(tx).await?;
+    Ok(())
+}
+
+/// Books what a run used, and whether it failed.
+pub async fn settle(tx: &mut Tx, key: &str, usage: &Usage, failed: bool, now: i64) -> Result<(), StoreError> {
+    sqlx::query(
+        "UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?, \
+         cost_usd = cost_usd + ?, failed = ?, updated_at = ? WHERE key = ?",
+    )
+    .bind(i64::try_from(usage.input_tokens).unwrap_or(i64::MAX))
+    .bind(i64::try_from(usage.output_tokens).unwrap_or(i64::MAX))
+    .bind(usage.cost_usd)
+    .bind(failed)
+    .bind(now)
+    .bind(key)
+    .execute(tx)
+    .await?;
+    Ok(())
+}
+
+/// Starts the key anew under another session id; the former messages stay under theirs.
+pub async fn reset(tx: &mut Tx, key: &str, reason: Option<&str>, now: i64) -> Result<Option<String>, StoreError> {
+    let Some(record) = get(tx, key).await? else { return Ok(None) };
+    sqlx::query("INSERT INTO resets (session_id, session_key, reason, reset_at) VALUES (?, ?, ?, ?)")
+        .bind(&record.session_id)
+        .bind(key)
+        .bind(reason)
+        .bind(now)
+        .execute(&mut *tx)
+        .await?;
+    let session_id = uuid::Uuid::now_v7().to_string();
+    sqlx::query(
+        "UPDATE sessions SET session_id = ?, last_seq = 0, preview = '', unread = 0, failed = 0, input_tokens = 0, \
+         output_tokens = 0, cost_usd = 0, updated_at = ? WHERE key = ?",
+    )
+    .bind(&session_id)
+    .bind(now)
+    .bind(key)
+    .execute(tx)
+    .await?;
+    Ok(Some(session_id))
+}
+
+fn read(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
+    let count = |name: &str| row.try_get::<i64, _>(name).map(i64::unsigned_abs);
+    Ok(SessionRecord {
+        key: row.try_get("key")?,
+        session_id: row.try_get("session_id")?,
+        agent_id: row.try_get("agent_id")?,
+        kind: word(row.try_get("kind")?)?,
+        label: row.try_get("label")?,
+        title: row.try_get("title")?,
+        channel: row.try_get("channel")?,
+        account_id: row.try_get("account_id")?,
+        peer: row.try_get("peer")?,
+        model: row.try_get("model")?,
+        created_at: Timestamp(row.try_get("created_at")?),
+        updated_at: Timestamp(row.try_get("updated_at")?),
+        preview: row.try_get("preview")?,
+        last_seq: count("last_seq")?,
+        unread: count("unread")?,
+        pinned: row.try_get("pinned")?,
+        archived: row.try_get("archived")?,
+        failed: row.try_get("failed")?,
+        usage: Usage {
+            input_tokens: count("input_tokens")?,
+            output_tokens: count("output_tokens")?,
+            cost_usd: row.try_get("cost_usd")?,
+        },
+    })
+}
+
+/// A LIKE pattern that finds the text anywhere, whatever signs it holds.
+fn like(text: &str) -> String {
+    let mut pattern = String::with_capacity(text.len() + 2);
+    pattern.push('%');
+    for sign in text.chars() {
+        if matches!(sign, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(sign);
+    }
+    pattern.push('%');
+    pattern
+}
