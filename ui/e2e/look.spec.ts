@@ -1,0 +1,40 @@
+import { answers, composer, expect, expectAccessible, open, sessionPath, test } from "./page";
+
+for (const colorScheme of ["light", "dark"] as const) {
+  for (const width of [1280, 400]) {
+    test.describe(`${colorScheme}, ${width} px`, () => {
+      test.use({ colorScheme, viewport: { width, height: 800 } });
+
+      test("chat has no accessibility finding and nothing sticks out", async ({ page }) => {
+        await open(page, sessionPath(`look-${colorScheme}-${width}`));
+        await expectAccessible(page);
+        await composer(page).fill("What can you do?");
+        await page.keyboard.press("Enter");
+        await expect(answers(page)).toHaveCount(1);
+        await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+        await expectAccessible(page);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      });
+
+      test("health has no accessibility finding and nothing sticks out", async ({ page }) => {
+        await open(page, "#/health");
+        await expect(page.getByRole("heading", { name: "Subsystems" })).toBeVisible();
+        await expectAccessible(page);
+        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      });
+    });
+  }
+}
+
+test("health names every step of the start and filters the log", async ({ page }) => {
+  await open(page, "#/health");
+  for (const step of ["config", "plugins", "models", "channels", "server", "maintenance", "discovery"]) {
+    await expect(page.getByRole("listitem").filter({ hasText: step }).first()).toBeVisible();
+  }
+  const log = page.getByRole("region", { name: "Log" });
+  await expect(log.locator("p").first()).toBeVisible();
+  await page.getByRole("searchbox", { name: "Filter the log" }).fill("no line says this");
+  await expect(log).toHaveText("Nothing matches the filter.");
+  await page.getByRole("button", { name: "Check now" }).click();
+  await expect(page.getByRole("button", { name: "Check now" })).toBeEnabled();
+});

@@ -1,0 +1,36 @@
+import { defineConfig } from "@playwright/test";
+
+/** The tests run against a real gateway that the harness has started: SIMPLECLAW_URL and SIMPLECLAW_TOKEN. */
+const url = process.env.SIMPLECLAW_URL;
+if (!url || !process.env.SIMPLECLAW_TOKEN) {
+  throw new Error("SIMPLECLAW_URL and SIMPLECLAW_TOKEN must name a running gateway");
+}
+
+export default defineConfig({
+  testDir: "e2e",
+  // One gateway serves all of them, so that they do not read each other's sessions.
+  workers: 1,
+  forbidOnly: true,
+  timeout: 30_000,
+  expect: { timeout: 10_000 },
+  reporter: [["list"]],
+  outputDir: "test-results",
+  use: {
+    baseURL: url,
+    viewport: { width: 1280, height: 800 },
+    permissions: ["clipboard-read", "clipboard-write"],
+    screenshot: "only-on-failure",
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
+      args: [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+      ],
+    },
+  },
+});

@@ -1,0 +1,101 @@
+/** The one instance of everything that lives as long as the page. */
+import { Chat } from "./chat/chat.svelte";
+import { newId } from "./chat/ids";
+import { GatewayClient, type Connection, type Issue } from "./gateway/client";
+import type { Health, Method } from "./gateway/wire";
+import { detectHost, type Host } from "./host/host";
+import { route } from "./route.svelte";
+import { t } from "./strings";
+
+export class App {
+  readonly host: Host;
+  readonly client: GatewayClient;
+  readonly chat: Chat;
+  connection = $state.raw<Connection>({ status: "connecting" });
+  /** Once connected, a loss shows a banner over what is there instead of taking it away. */
+  everOnline = $state(false);
+  /** From the gateway's question for a token until a connection stands. */
+  asking = $state(false);
+  paused = $state(false);
+  /** What a screen reader is told when an answer is complete. */
+  announcement = $state("");
+
+  constructor() {
+    this.host = detectHost();
+    this.client = new GatewayClient({
+      endpoint: () => this.host.endpoint(),
+      identity: { version: __VERSION__, platform: platform(), instanceId: instanceId() },
+      events: [
+        "chat.event",
+        "agent.event",
+        "session.message",
+        "session.changed",
+        "health",
+        "diagnostic.event",
+        "gateway.paused",
+        "gateway.resumed",
+        "tick",
+      ],
+      validate,
+    });
+    this.chat = new Chat(this.client, (sessionKey, text) => this.#announce(sessionKey, text));
+    this.client.onState((state) => this.#onState(state));
+    this.client.on("health", (health) => (this.paused = health.paused));
+    this.client.on("gateway.paused", () => (this.paused = true));
+    this.client.on("gateway.resumed", () => (this.paused = false));
+  }
+
+  start(): void {
+    this.client.connect();
+    const again = (): void => {
+      if (document.visibilityState === "visible" && this.connection.status === "offline") this.client.connect();
+    };
+    window.addEventListener("online", again);
+    document.addEventListener("visibilitychange", again);
+  }
+
+  useToken(token: string, remember: boolean): void {
+    this.host.saveToken(token, remember);
+    this.client.connect();
+  }
+
+  #onState(state: Connection): void {
+    this.connection = state;
+    if (state.status === "needs-token") {
+      this.asking = true;
+      if (state.refused) this.host.forgetToken();
+    }
+    if (state.status !== "online") return;
+    this.asking = false;
+    this.everOnline = true;
+    const health: Partial<Health> = state.hello.snapshot.health;
+    this.paused = health.paused ?? false;
+    route.sessionKey ??= state.hello.snapshot.sessionDefaults.mainSessionKey;
+  }
+
+  #announce(sessionKey: string, text: string): void {
+    if (sessionKey === route.sessionKey) this.announcement = text;
+    if (document.hidden) this.host.notify(this.chat.sessions.get(sessionKey)?.title ?? t.app.name, t.run.finished);
+  }
+}
+
+/** The validator and the schemas are not part of the first load. */
+async function validate(method: Method, params: object): Promise<Issue[]> {
+  return (await import("./gateway/validate")).validate(method, params);
+}
+
+function platform(): string {
+  return /Mac/.test(navigator.userAgent) ? "macos" : /Windows/.test(navigator.userAgent) ? "windows" : "linux";
+}
+
+/** Stays the same over reloads of this tab, so that the gateway sees one client and not many. */
+function instanceId(): string {
+  const key = "simpleclaw.instance";
+  try {
+    const id = sessionStorage.getItem(key) ?? newId();
+    sessionStorage.setItem(key, id);
+    return id;
+  } catch {
+    return newId();
+  }
+}

@@ -1,0 +1,71 @@
+/** Everything the chat page works on: the list of sessions, the open ones, and the events that change them. */
+import type { GatewayClient } from "$lib/gateway/client";
+import type { Result } from "$lib/gateway/wire";
+import { Conversation } from "./conversation.svelte";
+import { SessionList } from "./sessions.svelte";
+import { readUnsent } from "./storage";
+
+type Agent = Result<"agents.list">["agents"][number];
+
+export class Chat {
+  readonly sessions: SessionList;
+  agents = $state.raw<Agent[]>([]);
+  defaultAgentId = $state("main");
+  mainSessionKey = $state<string>();
+  readonly #client: GatewayClient;
+  readonly #open = new Map<string, Conversation>();
+  readonly #announce: (sessionKey: string, text: string) => void;
+
+  /** `announce` is told of each answer that ended. */
+  constructor(client: GatewayClient, announce: (sessionKey: string, text: string) => void) {
+    this.#client = client;
+    this.#announce = announce;
+    this.sessions = new SessionList(client);
+    client.onState((state) => {
+      if (state.status === "online") this.#connected(state.hello.snapshot.sessionDefaults);
+    });
+    client.onGap(() => this.#resync());
+    client.on("chat.event", (event) => {
+      this.#open.get(event.sessionKey)?.receive(event);
+    });
+    client.on("agent.event", (event) => this.#open.get(event.sessionKey)?.receiveActivity(event));
+    client.on("session.message", ({ sessionKey, message }) => {
+      this.#open.get(sessionKey)?.receiveMessage(message);
+      if (message.role !== "assistant") return;
+      const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
+      if (text) this.#announce(sessionKey, text);
+    });
+    client.on("session.changed", (change) => this.sessions.apply(change));
+  }
+
+  /** The conversation of a session, kept while the page lives so that going back to it shows it at once. */
+  open(key: string): Conversation {
+    const known = this.#open.get(key);
+    if (known) return known;
+    const conversation = new Conversation(this.#client, key);
+    this.#open.set(key, conversation);
+    if (this.#client.state.status === "online") void conversation.sync();
+    return conversation;
+  }
+
+  #connected(defaults: Result<"connect">["snapshot"]["sessionDefaults"]): void {
+    this.defaultAgentId = defaults.defaultAgentId;
+    this.mainSessionKey = defaults.mainSessionKey;
+    this.#resync();
+    void this.#loadAgents();
+    for (const unsent of readUnsent()) this.open(unsent.sessionKey).resume(unsent);
+  }
+
+  #resync(): void {
+    void this.sessions.refresh();
+    for (const conversation of this.#open.values()) void conversation.sync();
+  }
+
+  async #loadAgents(): Promise<void> {
+    try {
+      this.agents = (await this.#client.call("agents.list", {})).agents;
+    } catch {
+      // The list only serves the choice of an agent for a new session; without it the default one is taken.
+    }
+  }
+}

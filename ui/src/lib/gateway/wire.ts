@@ -1,0 +1,30 @@
+/** Short names for the generated types that the UI uses, taken from the methods and events that carry them. */
+import type { Events, Methods } from "./generated/types";
+
+export type { Events, Methods };
+export type Method = keyof Methods;
+export type EventName = keyof Events;
+export type Params<M extends Method> = Methods[M]["params"];
+export type Result<M extends Method> = Methods[M]["result"];
+
+export type HelloOk = Result<"connect">;
+export type History = Result<"chat.history">;
+export type Message = History["messages"][number];
+export type Content = Message["content"][number];
+export type InFlightRun = NonNullable<History["inFlightRun"]>;
+export type SessionRow = Result<"sessions.list">["sessions"][number];
+export type Health = Result<"health">;
+export type LogLine = Result<"logs.tail">["lines"][number];
+export type Diagnostic = Result<"diagnostics.list">["events"][number];
+export type ChatEvent = Events["chat.event"];
+export type AgentEvent = Events["agent.event"];
+export type RunError = NonNullable<ChatEvent["error"]>;
+
+/** The `error` member of a response. */
+export interface WireError {
+  code: string;
+  message: string;
+  details?: unknown;
+  retryable: boolean;
+  retryAfterMs?: number;
+}
