@@ -50,7 +50,8 @@ impl Driver {
                 socket.close().await;
                 break;
             };
-            drop(socket);
+            // Now, not after the next attempts: callers may be waiting to write.
+            drop((socket, outbox));
             if since.elapsed() >= SETTLED {
                 backoff = Backoff::default();
             }

@@ -57,6 +57,10 @@ impl Socket {
             .as_str()
             .into_client_request()
             .map_err(|error| failure(error, true))?;
+        // Checked here: the library would first open a connection to whatever the port is.
+        if request.uri().scheme_str() != Some("ws") {
+            return Err(ConnectError::Url("it does not start with ws://".into()));
+        }
         let subprotocol = match options.encoding {
             Encoding::Json => SUBPROTOCOL_JSON,
             Encoding::Msgpack => SUBPROTOCOL_MSGPACK,
@@ -248,14 +252,26 @@ mod tests {
     fn what_is_no_frame_is_an_error_and_never_a_panic() {
         let deep = "[".repeat(100_000);
         for text in [
-            "", "[]", "5", "{\"type\":", "{\"seq\":1}", "{\"type\":5}", "{\"type\":\"tick\"}",
-            "{\"type\":\"tick\",\"seq\":-1}", "{\"type\":\"res\",\"id\":5}", "{\"type\":\"res\",\"id\":\"1\"}",
+            "",
+            "[]",
+            "5",
+            "{\"type\":",
+            "{\"seq\":1}",
+            "{\"type\":5}",
+            "{\"type\":\"tick\"}",
+            "{\"type\":\"tick\",\"seq\":-1}",
+            "{\"type\":\"res\",\"id\":5}",
+            "{\"type\":\"res\",\"id\":\"1\"}",
             deep.as_str(),
         ] {
             let read = read(Some(Ok(Message::text(text))));
             assert!(matches!(read, Err(ConnectError::Protocol(_))), "{text:.40}");
         }
-        for bytes in [&[0xc1][..], &[0xdd, 0xff, 0xff, 0xff, 0xff], &[0x81, 0x01, 0x01]] {
+        for bytes in [
+            &[0xc1][..],
+            &[0xdd, 0xff, 0xff, 0xff, 0xff],
+            &[0x81, 0x01, 0x01],
+        ] {
             let read = read(Some(Ok(Message::binary(bytes.to_vec()))));
             assert!(matches!(read, Err(ConnectError::Protocol(_))), "{bytes:?}");
         }
