@@ -37,6 +37,11 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
+    /// Run the gateway
+    Gateway {
+        #[command(subcommand)]
+        command: crate::gateway::GatewayCommand,
+    },
     /// Show whether a gateway runs, and its figures
     Status,
     /// Show how each part of the gateway is

@@ -7,6 +7,7 @@ mod args;
 mod chat;
 mod connect;
 mod failure;
+mod gateway;
 mod input;
 mod output;
 mod place;
@@ -19,6 +20,7 @@ use serde_json::{Value, json};
 
 use args::{Args, Command, Global};
 use failure::Failure;
+use gateway::GatewayCommand;
 use output::Output;
 
 fn main() -> ExitCode {
@@ -41,6 +43,9 @@ fn main() -> ExitCode {
 fn run(args: Args, output: Output) -> Result<(), Failure> {
     let Args { global, command } = args;
     match command {
+        Command::Gateway {
+            command: GatewayCommand::Run(options),
+        } => gateway::run(&global, &options, output),
         Command::Status => call(&global, output, "status", json!({}), show::status),
         Command::Health { refresh } => {
             let params = if refresh {
