@@ -1,0 +1,114 @@
+//! `simpleclaw gateway run`: the gateway in this process, until a signal or a client stops it.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use serde_json::json;
+use simpleclaw_gateway::logging::{self, LogOptions};
+use simpleclaw_gateway::{Gateway, Home, Options, StartError, StopReason};
+
+use crate::args::Global;
+use crate::failure::Failure;
+use crate::input::{Interrupts, Terminations};
+use crate::output::Output;
+
+/// What can be typed after `gateway`.
+#[derive(Debug, clap::Subcommand)]
+pub enum GatewayCommand {
+    /// Run it here until Ctrl-C or SIGTERM
+    Run(RunOptions),
+}
+
+#[derive(Debug, clap::Args)]
+pub struct RunOptions {
+    /// TCP port; 0 takes a free one [default: the configured one, else 18789]
+    #[arg(long)]
+    pub port: Option<u16>,
+    /// Address to listen on [default: the configured one, else 127.0.0.1]
+    #[arg(long, value_name = "ADDRESS")]
+    pub bind: Option<IpAddr>,
+}
+
+/// Exit code of a start that the configuration prevents.
+const CONFIG: u8 = 78;
+/// How long a graceful stop may take.
+const STOP_WITHIN: Duration = Duration::from_secs(10);
+
+/// Runs until it is stopped; a restart that a client asks for happens within this process.
+pub fn run(global: &Global, options: &RunOptions, output: Output) -> Result<(), Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::internal(format!("cannot start: {error}")))?;
+    let result = runtime.block_on(serve(global, options, output));
+    // What is still busy after a graceful stop had its time.
+    runtime.shutdown_background();
+    result
+}
+
+async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<(), Failure> {
+    // Before anything else: a stop during the start is not lost.
+    let (mut interrupts, mut terminations) = (Interrupts::new()?, Terminations::new()?);
+    let home = Home::resolve(global.profile.as_deref())
+        .map_err(|error| failed(output, Failure::new(CONFIG, "CONFIG", error.to_string())))?;
+    logging::init(LogOptions {
+        home: &home,
+        stderr: true,
+    });
+    loop {
+        let start = Options {
+            home: home.clone(),
+            port: options.port,
+            bind: options.bind.map(|address| address.to_string()),
+            mode: "headless",
+        };
+        let gateway = Gateway::start(start)
+            .await
+            .map_err(|error| failed(output, (&error).into()))?;
+        listening(output, gateway.url());
+        let again = tokio::select! {
+            reason = gateway.stopped() => matches!(reason, StopReason::Restart),
+            () = interrupts.next() => false,
+            () = terminations.next() => false,
+        };
+        tokio::select! {
+            () = gateway.shutdown(STOP_WITHIN) => {}
+            () = interrupts.next() => return Err(Failure::interrupted()),
+            // A second SIGTERM: whoever sends it does not want to wait.
+            () = terminations.next() => return Ok(()),
+        }
+        if !again {
+            return Ok(());
+        }
+    }
+}
+
+fn listening(output: Output, url: &str) {
+    let pid = std::process::id();
+    let line = match output.json {
+        true => json!({ "event": "listening", "url": url, "pid": pid }).to_string(),
+        false => format!("SimpleClaw listens on {url} (pid {pid}). Ctrl-C stops it."),
+    };
+    output.text(&format!("{line}\n"));
+}
+
+/// Under `--json`, a start that fails is an event like the start that succeeds.
+fn failed(output: Output, failure: Failure) -> Failure {
+    if output.json {
+        output.text(&format!(
+            "{}\n",
+            json!({ "event": "failed", "error": failure.error() })
+        ));
+    }
+    Failure {
+        told: output.json,
+        ..failure
+    }
+}
+
+impl From<&StartError> for Failure {
+    fn from(error: &StartError) -> Self {
+        let exit = u8::try_from(error.exit_code()).unwrap_or(crate::failure::ERROR);
+        Self::new(exit, error.code(), error.to_string())
+    }
+}
