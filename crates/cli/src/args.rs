@@ -5,12 +5,7 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 
 #[derive(Debug, Parser)]
-#[command(
-    name = "simpleclaw",
-    version,
-    about = "A personal AI gateway",
-    disable_help_subcommand = true
-)]
+#[command(name = "simpleclaw", version, about = "A personal AI gateway", disable_help_subcommand = true)]
 pub struct Args {
     #[command(flatten)]
     pub global: Global,

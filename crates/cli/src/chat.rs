@@ -33,25 +33,15 @@ pub async fn run(global: &Global, options: ChatOptions, output: Output) -> Resul
         opened = open(global) => opened?,
         () = interrupts.next() => return Err(Failure::interrupted()),
     };
-    let mut chat = Chat {
-        client: client.clone(),
-        events,
-        interrupts,
-        session: options.session,
-        output,
-    };
+    let mut chat = Chat { client: client.clone(), events, interrupts, session: options.session, output };
     let talk = async {
         match &options.message {
             Some(message) => match chat.turn(message).await? {
                 Ended::Complete => Ok(()),
                 Ended::Stopped { by_us: true } => Err(Failure::interrupted()),
                 Ended::Stopped { by_us: false } => {
-                    let failure =
-                        Failure::new(ERROR, "ABORTED", "another client stopped the reply");
-                    Err(Failure {
-                        told: output.json,
-                        ..failure
-                    })
+                    let failure = Failure::new(ERROR, "ABORTED", "another client stopped the reply");
+                    Err(Failure { told: output.json, ..failure })
                 }
             },
             None => chat.talk().await,
@@ -68,10 +58,7 @@ pub async fn run(global: &Global, options: ChatOptions, output: Output) -> Resul
 async fn open(global: &Global) -> Result<(Client, Events), Failure> {
     let client = connect::open(global, true).await?;
     let events = client.events();
-    let wanted = EventsSubscribeParams {
-        sessions: None,
-        events: Some(Selection::Only(vec!["chat.event".into()])),
-    };
+    let wanted = EventsSubscribeParams { sessions: None, events: Some(Selection::Only(vec!["chat.event".into()])) };
     client.call::<EventsSubscribe>(&wanted).await?;
     Ok((client, events))
 }
@@ -81,9 +68,7 @@ impl Chat {
         let person = std::io::stdin().is_terminal() && !self.output.json;
         if person {
             let session = &self.session;
-            self.output.note(&format!(
-                "Session {session}. Ctrl-C stops a reply, Ctrl-D leaves."
-            ));
+            self.output.note(&format!("Session {session}. Ctrl-C stops a reply, Ctrl-D leaves."));
         }
         let mut lines = input::lines();
         let mut failed = None;
@@ -100,15 +85,10 @@ impl Chat {
             }
             match self.turn(message).await {
                 Ok(_) => {}
-                Err(failure)
-                    if failure.exit == ERROR || (person && failure.exit == UNREACHABLE) =>
-                {
+                Err(failure) if failure.exit == ERROR || (person && failure.exit == UNREACHABLE) => {
                     // The conversation goes on; a pipe's exit code tells of the last failure.
                     self.output.failure(&failure);
-                    failed = (!person).then_some(Failure {
-                        told: true,
-                        ..failure
-                    });
+                    failed = (!person).then_some(Failure { told: true, ..failure });
                 }
                 Err(failure) => return Err(failure),
             }

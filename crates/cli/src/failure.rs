@@ -26,14 +26,7 @@ pub struct Failure {
 
 impl Failure {
     pub fn new(exit: u8, code: &str, message: impl Into<String>) -> Self {
-        Self {
-            exit,
-            code: code.to_owned(),
-            message: message.into(),
-            remedy: None,
-            more: Map::new(),
-            told: false,
-        }
+        Self { exit, code: code.to_owned(), message: message.into(), remedy: None, more: Map::new(), told: false }
     }
 
     pub fn usage(message: impl Into<String>) -> Self {
@@ -65,33 +58,19 @@ impl Failure {
 
 impl From<WireError> for Failure {
     fn from(error: WireError) -> Self {
-        let refused = matches!(
-            error.code,
-            ErrorCode::Unauthenticated | ErrorCode::Forbidden
-        );
+        let refused = matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::Forbidden);
         let remedy = match error.code {
-            ErrorCode::Unauthenticated => Some(
-                "Give the gateway's token with --token-file; `simpleclaw token` prints it where the gateway runs.",
-            ),
+            ErrorCode::Unauthenticated => {
+                Some("Give the gateway's token with --token-file; `simpleclaw token` prints it where the gateway runs.")
+            }
             _ => None,
         };
         let more = match serde_json::to_value(&error) {
             Ok(Value::Object(members)) => members,
             _ => Map::new(),
         };
-        let code = more
-            .get("code")
-            .and_then(Value::as_str)
-            .unwrap_or("INTERNAL")
-            .to_owned();
-        Self {
-            exit: if refused { AUTH } else { ERROR },
-            code,
-            message: error.message,
-            remedy,
-            more,
-            told: false,
-        }
+        let code = more.get("code").and_then(Value::as_str).unwrap_or("INTERNAL").to_owned();
+        Self { exit: if refused { AUTH } else { ERROR }, code, message: error.message, remedy, more, told: false }
     }
 }
 
@@ -100,9 +79,7 @@ impl From<ConnectError> for Failure {
         match error {
             ConnectError::Refused(error) => error.into(),
             ConnectError::Url(_) => Self::usage(error.to_string()),
-            ConnectError::Closed {
-                code: Some(4001), ..
-            } => Self::new(AUTH, "UNAUTHENTICATED", error.to_string()),
+            ConnectError::Closed { code: Some(4001), .. } => Self::new(AUTH, "UNAUTHENTICATED", error.to_string()),
             _ => Self::new(UNREACHABLE, "UNREACHABLE", error.to_string())
                 .remedy("Start it with `simpleclaw gateway run`, or name another with --url."),
         }
@@ -115,9 +92,7 @@ impl From<CallError> for Failure {
             CallError::Invalid(error) | CallError::Refused(error) => error.into(),
             CallError::TooLarge { .. } => Self::new(ERROR, "TOO_LARGE", error.to_string()),
             CallError::Timeout(_) => Self::new(UNREACHABLE, "TIMEOUT", error.to_string()),
-            CallError::Disconnected | CallError::Stopped => {
-                Self::new(UNREACHABLE, "UNREACHABLE", error.to_string())
-            }
+            CallError::Disconnected | CallError::Stopped => Self::new(UNREACHABLE, "UNREACHABLE", error.to_string()),
             CallError::Shape(_) => Self::internal(error.to_string())
                 .remedy("The gateway and this command are of different versions; use the same."),
         }
@@ -134,30 +109,14 @@ mod tests {
         let cases: [(Failure, u8, &str); 7] = [
             (wire(ErrorCode::NotFound).into(), 1, "NOT_FOUND"),
             (wire(ErrorCode::Forbidden).into(), 4, "FORBIDDEN"),
-            (
-                ConnectError::Refused(wire(ErrorCode::Unauthenticated)).into(),
-                4,
-                "UNAUTHENTICATED",
-            ),
-            (
-                ConnectError::Unreachable("no".into()).into(),
-                3,
-                "UNREACHABLE",
-            ),
+            (ConnectError::Refused(wire(ErrorCode::Unauthenticated)).into(), 4, "UNAUTHENTICATED"),
+            (ConnectError::Unreachable("no".into()).into(), 3, "UNREACHABLE"),
             (ConnectError::Url("no".into()).into(), 2, "USAGE"),
             (CallError::Disconnected.into(), 3, "UNREACHABLE"),
-            (
-                CallError::Invalid(wire(ErrorCode::InvalidRequest)).into(),
-                1,
-                "INVALID_REQUEST",
-            ),
+            (CallError::Invalid(wire(ErrorCode::InvalidRequest)).into(), 1, "INVALID_REQUEST"),
         ];
         for (failure, exit, code) in cases {
-            assert_eq!(
-                (failure.exit, failure.code.as_str()),
-                (exit, code),
-                "{failure:?}"
-            );
+            assert_eq!((failure.exit, failure.code.as_str()), (exit, code), "{failure:?}");
             assert_eq!(failure.error()["code"], code);
         }
     }

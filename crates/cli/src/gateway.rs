@@ -1,6 +1,5 @@
 //! `simpleclaw gateway run`: the gateway in this process, until a signal or a client stops it.
 
-use std::net::IpAddr;
 use std::time::Duration;
 
 use serde_json::json;
@@ -24,9 +23,9 @@ pub struct RunOptions {
     /// TCP port; 0 takes a free one [default: the configured one, else 18789]
     #[arg(long)]
     pub port: Option<u16>,
-    /// Address to listen on [default: the configured one, else 127.0.0.1]
+    /// `loopback`, `all` or an IP address [default: the configured one, else loopback]
     #[arg(long, value_name = "ADDRESS")]
-    pub bind: Option<IpAddr>,
+    pub bind: Option<String>,
 }
 
 /// Exit code of a start that the configuration prevents.
@@ -51,20 +50,15 @@ async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<
     let (mut interrupts, mut terminations) = (Interrupts::new()?, Terminations::new()?);
     let home = Home::resolve(global.profile.as_deref())
         .map_err(|error| failed(output, Failure::new(CONFIG, "CONFIG", error.to_string())))?;
-    logging::init(LogOptions {
-        home: &home,
-        stderr: true,
-    });
+    let logs = logging::init(LogOptions { home: &home, stderr: true, level: "info", json: output.json });
     loop {
         let start = Options {
-            home: home.clone(),
             port: options.port,
-            bind: options.bind.map(|address| address.to_string()),
-            mode: "headless",
+            bind: options.bind.clone(),
+            logs: Some(logs.clone()),
+            ..Options::new(home.clone())
         };
-        let gateway = Gateway::start(start)
-            .await
-            .map_err(|error| failed(output, (&error).into()))?;
+        let gateway = Gateway::start(start).await.map_err(|error| failed(output, (&error).into()))?;
         listening(output, gateway.url());
         let again = tokio::select! {
             reason = gateway.stopped() => matches!(reason, StopReason::Restart),
@@ -95,15 +89,9 @@ fn listening(output: Output, url: &str) {
 /// Under `--json`, a start that fails is an event like the start that succeeds.
 fn failed(output: Output, failure: Failure) -> Failure {
     if output.json {
-        output.text(&format!(
-            "{}\n",
-            json!({ "event": "failed", "error": failure.error() })
-        ));
+        output.text(&format!("{}\n", json!({ "event": "failed", "error": failure.error() })));
     }
-    Failure {
-        told: output.json,
-        ..failure
-    }
+    Failure { told: output.json, ..failure }
 }
 
 impl From<&StartError> for Failure {

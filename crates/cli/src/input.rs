@@ -16,17 +16,14 @@ pub fn params(given: Option<String>) -> Result<Value, Failure> {
         None => return Ok(json!({})),
         Some("-") => {
             let mut text = String::new();
-            let read = std::io::stdin()
-                .lock()
-                .take(MAX_INPUT)
-                .read_to_string(&mut text);
+            let read = std::io::stdin().lock().take(MAX_INPUT).read_to_string(&mut text);
             read.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
             text
         }
         Some(text) => text.to_owned(),
     };
-    let params: Value = serde_json::from_str(&text)
-        .map_err(|error| Failure::usage(format!("the params are not JSON: {error}")))?;
+    let params: Value =
+        serde_json::from_str(&text).map_err(|error| Failure::usage(format!("the params are not JSON: {error}")))?;
     match params.is_object() {
         true => Ok(params),
         false => Err(Failure::usage("the params are not a JSON object")),
@@ -52,10 +49,7 @@ pub fn lines() -> mpsc::Receiver<String> {
 }
 
 /// Ctrl-C from now on, also when pressed while nobody waits for it.
-pub struct Interrupts(
-    #[cfg(unix)] tokio::signal::unix::Signal,
-    #[cfg(windows)] tokio::signal::windows::CtrlC,
-);
+pub struct Interrupts(#[cfg(unix)] tokio::signal::unix::Signal, #[cfg(windows)] tokio::signal::windows::CtrlC);
 
 impl Interrupts {
     pub fn new() -> Result<Self, Failure> {
@@ -63,9 +57,7 @@ impl Interrupts {
         let listening = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::interrupt());
         #[cfg(windows)]
         let listening = tokio::signal::windows::ctrl_c();
-        listening
-            .map(Self)
-            .map_err(|error| Failure::internal(format!("cannot listen for Ctrl-C: {error}")))
+        listening.map(Self).map_err(|error| Failure::internal(format!("cannot listen for Ctrl-C: {error}")))
     }
 
     pub async fn next(&mut self) {
@@ -79,8 +71,7 @@ pub struct Terminations(#[cfg(unix)] tokio::signal::unix::Signal);
 impl Terminations {
     pub fn new() -> Result<Self, Failure> {
         #[cfg(unix)]
-        let listening =
-            tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map(Self);
+        let listening = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate()).map(Self);
         #[cfg(not(unix))]
         let listening = Ok::<_, std::io::Error>(Self());
         listening.map_err(|error| Failure::internal(format!("cannot listen for SIGTERM: {error}")))

@@ -28,9 +28,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => return usage(&error),
     };
-    let output = Output {
-        json: args.global.json,
-    };
+    let output = Output { json: args.global.json };
     match run(args, output) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
@@ -43,21 +41,13 @@ fn main() -> ExitCode {
 fn run(args: Args, output: Output) -> Result<(), Failure> {
     let Args { global, command } = args;
     match command {
-        Command::Gateway {
-            command: GatewayCommand::Run(options),
-        } => gateway::run(&global, &options, output),
+        Command::Gateway { command: GatewayCommand::Run(options) } => gateway::run(&global, &options, output),
         Command::Status => call(&global, output, "status", json!({}), show::status),
         Command::Health { refresh } => {
-            let params = if refresh {
-                json!({ "refresh": true })
-            } else {
-                json!({})
-            };
+            let params = if refresh { json!({ "refresh": true }) } else { json!({}) };
             call(&global, output, "health", params, show::health)
         }
-        Command::Call { method, params } => {
-            call(&global, output, &method, input::params(params)?, show::any)
-        }
+        Command::Call { method, params } => call(&global, output, &method, input::params(params)?, show::any),
         Command::Chat(options) => client_runtime()?.block_on(chat::run(&global, options, output)),
         Command::Token => {
             let token = place::token(&global)?;
@@ -116,9 +106,5 @@ fn usage(error: &clap::Error) -> ExitCode {
         // Nobody is left to tell when this cannot be printed.
         let _ = error.print();
     }
-    ExitCode::from(if error.use_stderr() {
-        failure::USAGE
-    } else {
-        0
-    })
+    ExitCode::from(if error.use_stderr() { failure::USAGE } else { 0 })
 }

@@ -13,11 +13,7 @@ pub struct Output {
 
 impl Output {
     /// The result of a command: itself as one line of JSON, or what `show` makes of it.
-    pub fn payload(
-        self,
-        value: &Value,
-        show: impl FnOnce(&Value) -> Result<String, Failure>,
-    ) -> Result<(), Failure> {
+    pub fn payload(self, value: &Value, show: impl FnOnce(&Value) -> Result<String, Failure>) -> Result<(), Failure> {
         match self.json {
             true => self.text(&format!("{value}\n")),
             false => self.text(&format!("{}\n", show(value)?)),
@@ -28,9 +24,7 @@ impl Output {
     /// Prints at once. A reader that has gone (`| head`) is no failure of ours.
     pub fn text(self, text: &str) {
         let mut stdout = std::io::stdout().lock();
-        let _ = stdout
-            .write_all(text.as_bytes())
-            .and_then(|()| stdout.flush());
+        let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
     }
 
     /// The last words of a command that failed.
@@ -64,8 +58,7 @@ fn sentence(text: &str) -> String {
 
 /// Colours for a state's word, where a person looks at it.
 pub fn paint(word: &str, colour: Colour) -> String {
-    let wanted = std::io::stdout().is_terminal()
-        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
+    let wanted = std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
     match wanted {
         true => format!("\x1b[{}m{word}\x1b[0m", colour as u8),
         false => word.to_owned(),

@@ -27,9 +27,9 @@ pub fn home(global: &Global) -> Result<PathBuf, Failure> {
         (Some(name), _) if simpleclaw_protocol::session::valid_name(name) => {
             Ok(user()?.join(format!(".simpleclaw-{name}")))
         }
-        (Some(_), _) => Err(Failure::usage(
-            "a profile's name is 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit",
-        )),
+        (Some(_), _) => {
+            Err(Failure::usage("a profile's name is 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit"))
+        }
         (None, Some(path)) if !path.is_empty() => Ok(path.into()),
         (None, _) => Ok(user()?.join(".simpleclaw")),
     }

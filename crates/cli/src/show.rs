@@ -24,25 +24,12 @@ pub fn status(value: &Value) -> Result<String, Failure> {
         ("uptime", duration(status.uptime_ms)),
         ("memory", format!("{:.1} MB", status.rss_bytes as f64 / 1e6)),
         ("connections", status.connections.to_string()),
-        (
-            "runs",
-            format!(
-                "{} active, {} queued",
-                status.runs.active, status.runs.queued
-            ),
-        ),
+        ("runs", format!("{} active, {} queued", status.runs.active, status.runs.queued)),
         ("sessions", status.sessions.to_string()),
     ];
-    let waiting: Vec<_> = status
-        .queues
-        .iter()
-        .filter(|(_, depth)| **depth > 0)
-        .collect();
+    let waiting: Vec<_> = status.queues.iter().filter(|(_, depth)| **depth > 0).collect();
     if !waiting.is_empty() {
-        let depths: Vec<_> = waiting
-            .iter()
-            .map(|(name, depth)| format!("{name} {depth}"))
-            .collect();
+        let depths: Vec<_> = waiting.iter().map(|(name, depth)| format!("{name} {depth}")).collect();
         rows.push(("queues", depths.join(", ")));
     }
     Ok(table(rows))
@@ -89,20 +76,13 @@ pub fn health(value: &Value) -> Result<String, Failure> {
 }
 
 fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
-    T::deserialize(value)
-        .map_err(|error| simpleclaw_client::CallError::Shape(error.to_string()).into())
+    T::deserialize(value).map_err(|error| simpleclaw_client::CallError::Shape(error.to_string()).into())
 }
 
 /// Two aligned columns.
 fn table<N: AsRef<str>>(rows: Vec<(N, String)>) -> String {
-    let width = rows
-        .iter()
-        .map(|(name, _)| name.as_ref().len())
-        .max()
-        .unwrap_or(0);
-    let lines = rows
-        .iter()
-        .map(|(name, value)| format!("{:width$}  {value}", name.as_ref()));
+    let width = rows.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or(0);
+    let lines = rows.iter().map(|(name, value)| format!("{:width$}  {value}", name.as_ref()));
     lines.collect::<Vec<_>>().join("\n")
 }
 

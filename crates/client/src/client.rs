@@ -42,31 +42,15 @@ impl Client {
         let (stop, stopped) = watch::channel(false);
         let (live, outbox) = Live::new(&socket.hello);
         let shared = Arc::new(Shared {
-            state: Mutex::new(State {
-                hello: socket.hello.clone(),
-                link: Link::Up(live.clone()),
-                subscription: None,
-            }),
+            state: Mutex::new(State { hello: socket.hello.clone(), link: Link::Up(live.clone()), subscription: None }),
             events: events.downgrade(),
             next_id: AtomicU64::new(1),
         });
-        let inner = Inner {
-            shared: shared.clone(),
-            encoding: options.encoding,
-            stop,
-        };
+        let inner = Inner { shared: shared.clone(), encoding: options.encoding, stop };
         let timeout = options.call_timeout;
-        let driver = driver::Driver {
-            options,
-            shared,
-            events,
-            stopped,
-        };
+        let driver = driver::Driver { options, shared, events, stopped };
         tokio::spawn(driver.run(socket, live, outbox));
-        Ok(Self {
-            inner: Arc::new(inner),
-            timeout,
-        })
+        Ok(Self { inner: Arc::new(inner), timeout })
     }
 
     /// What the gateway said when the present connection was opened; while there is none, the last one's.
@@ -82,10 +66,7 @@ impl Client {
     /// The same client, whose calls through this handle wait so long.
     #[must_use]
     pub fn with_timeout(&self, timeout: Duration) -> Self {
-        Self {
-            inner: self.inner.clone(),
-            timeout,
-        }
+        Self { inner: self.inner.clone(), timeout }
     }
 
     /// Subscribes to everything from now on. Take it before the call whose events matter.
@@ -98,8 +79,8 @@ impl Client {
 
     /// Calls a method by its row: `client.call::<ChatHistory>(&params)`.
     pub async fn call<M: Call>(&self, params: &M::Params) -> Result<M::Result, CallError> {
-        let params = serde_json::to_value(params)
-            .map_err(|error| CallError::Invalid(WireError::at("", error.to_string())))?;
+        let params =
+            serde_json::to_value(params).map_err(|error| CallError::Invalid(WireError::at("", error.to_string())))?;
         let result = self.call_raw(M::NAME, params).await?;
         serde_json::from_value(result).map_err(|error| CallError::Shape(error.to_string()))
     }
@@ -109,10 +90,7 @@ impl Client {
     /// A successful `events.subscribe` is remembered and repeated on every later connection.
     pub async fn call_raw(&self, method: &str, params: Value) -> Result<Value, CallError> {
         if !params.is_object() {
-            return Err(CallError::Invalid(WireError::at(
-                "",
-                "params must be an object",
-            )));
+            return Err(CallError::Invalid(WireError::at("", "params must be an object")));
         }
         validate::params(method, &params).map_err(CallError::Invalid)?;
         let result = tokio::time::timeout(self.timeout, self.exchange(method, &params))
@@ -131,28 +109,16 @@ impl Client {
             Link::Stopped => return Err(CallError::Stopped),
         };
         let id = self.inner.shared.next_id();
-        let frame = RequestFrame {
-            r#type: RequestTag::Req,
-            id: &id.to_string(),
-            method,
-            params,
-        };
+        let frame = RequestFrame { r#type: RequestTag::Req, id: &id.to_string(), method, params };
         let message = socket::message(self.inner.encoding, &frame)
             .map_err(|error| CallError::Invalid(WireError::at("", error)))?;
         let (size, limit) = (message.len(), live.max_outgoing);
         if size > limit {
             return Err(CallError::TooLarge { size, limit });
         }
-        let _slot = live
-            .slots
-            .acquire()
-            .await
-            .map_err(|_| CallError::Disconnected)?;
+        let _slot = live.slots.acquire().await.map_err(|_| CallError::Disconnected)?;
         let answer = live.expect(id)?;
-        live.outbox
-            .send(message)
-            .await
-            .map_err(|_| CallError::Disconnected)?;
+        live.outbox.send(message).await.map_err(|_| CallError::Disconnected)?;
         answer.outcome().await
     }
 
@@ -165,8 +131,6 @@ impl Client {
 
 impl std::fmt::Debug for Client {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Client")
-            .field("connected", &self.is_connected())
-            .finish_non_exhaustive()
+        f.debug_struct("Client").field("connected", &self.is_connected()).finish_non_exhaustive()
     }
 }

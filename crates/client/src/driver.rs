@@ -73,12 +73,7 @@ impl Driver {
     }
 
     /// Reads and writes at the same time, so that neither side waits for the other. Returns why it ended.
-    async fn serve(
-        &self,
-        socket: &mut Socket,
-        live: &Live,
-        outbox: &mut mpsc::Receiver<Message>,
-    ) -> ConnectError {
+    async fn serve(&self, socket: &mut Socket, live: &Live, outbox: &mut mpsc::Receiver<Message>) -> ConnectError {
         let (mut sink, mut stream) = (&mut socket.ws).split();
         let write = async {
             while let Some(first) = outbox.recv().await {
@@ -115,10 +110,7 @@ impl Driver {
                     },
                     Ok(Incoming::Event(event)) => {
                         if event.seq != expected {
-                            self.publish(ClientEvent::Gap {
-                                expected,
-                                got: event.seq,
-                            });
+                            self.publish(ClientEvent::Gap { expected, got: event.seq });
                         }
                         expected = event.seq.saturating_add(1);
                         self.publish(ClientEvent::Event(Arc::new(event)));
@@ -146,10 +138,7 @@ impl Driver {
             }
             let retry_in = backoff.next(&error);
             tracing::debug!(%error, ?retry_in, "the connection to the gateway was lost");
-            self.publish(ClientEvent::Disconnected {
-                error: Arc::new(error),
-                retry_in,
-            });
+            self.publish(ClientEvent::Disconnected { error: Arc::new(error), retry_in });
             sleep(retry_in).await;
             error = match self.open().await {
                 Ok(opened) => return Some(opened),
@@ -162,14 +151,9 @@ impl Driver {
         let mut socket = Socket::open(&self.options).await?;
         let subscription = lock(&self.shared.state).subscription.clone();
         if let Some(params) = subscription {
-            let frame = RequestFrame {
-                r#type: RequestTag::Req,
-                id: "resubscribe",
-                method: EventsSubscribe::NAME,
-                params,
-            };
-            let message =
-                socket::message(self.options.encoding, &frame).map_err(ConnectError::Protocol)?;
+            let frame =
+                RequestFrame { r#type: RequestTag::Req, id: "resubscribe", method: EventsSubscribe::NAME, params };
+            let message = socket::message(self.options.encoding, &frame).map_err(ConnectError::Protocol)?;
             let limit = self.options.handshake_timeout;
             match timeout(limit, socket.ws.send(message)).await {
                 Ok(Ok(())) => {}
@@ -222,10 +206,7 @@ mod tests {
         assert_eq!(ceilings, [250, 250, 500, 1000, 8000, 15_000, 15_000]);
 
         let lost = ConnectError::Unreachable("refused".into());
-        let restart = ConnectError::Closed {
-            code: Some(RESTART),
-            reason: String::new(),
-        };
+        let restart = ConnectError::Closed { code: Some(RESTART), reason: String::new() };
         let mut backoff = Backoff { attempt: 9 };
         assert!(backoff.next(&restart) <= FIRST_WAIT);
         for _ in 0..RESTART_ATTEMPTS {

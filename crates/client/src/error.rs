@@ -36,10 +36,9 @@ impl ConnectError {
         match self {
             Self::Url(_) => true,
             Self::Upgrade(status) => *status == 403,
-            Self::Refused(error) => matches!(
-                error.code,
-                ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::InvalidRequest
-            ),
+            Self::Refused(error) => {
+                matches!(error.code, ErrorCode::Unauthenticated | ErrorCode::Forbidden | ErrorCode::InvalidRequest)
+            }
             // 1002: the protocol version; 4001: the credential was revoked.
             Self::Closed { code, .. } => matches!(code, Some(1002 | 4001)),
             Self::Unreachable(_) | Self::Timeout(_) | Self::Protocol(_) => false,

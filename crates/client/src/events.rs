@@ -47,10 +47,8 @@ pub struct EventFrame {
 impl EventFrame {
     /// Takes an event apart; `type` is already out of `members`.
     pub(crate) fn read(name: String, mut members: Map<String, Value>) -> Result<Self, String> {
-        let seq = members
-            .remove("seq")
-            .and_then(|seq| seq.as_u64())
-            .ok_or_else(|| format!("event {name:?} without seq"))?;
+        let seq =
+            members.remove("seq").and_then(|seq| seq.as_u64()).ok_or_else(|| format!("event {name:?} without seq"))?;
         let payload = match name.as_str() {
             "chat.event" => Value::Object(members),
             _ => members.remove("payload").unwrap_or_default(),

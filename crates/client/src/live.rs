@@ -77,18 +77,12 @@ impl Live {
             Some(waiting) => waiting.insert(id, sender),
             None => return Err(CallError::Disconnected),
         };
-        Ok(Answer {
-            live: self,
-            id,
-            receiver,
-        })
+        Ok(Answer { live: self, id, receiver })
     }
 
     /// Hands an answer to its caller. An id that nobody waits for belongs to a call that was given up.
     pub fn answer(&self, id: u64, outcome: Outcome) {
-        let sender = lock(&self.waiting)
-            .as_mut()
-            .and_then(|waiting| waiting.remove(&id));
+        let sender = lock(&self.waiting).as_mut().and_then(|waiting| waiting.remove(&id));
         if let Some(sender) = sender {
             let _ = sender.send(outcome);
         }

@@ -9,9 +9,7 @@ use serde::Serialize;
 use serde_json::Value;
 use simpleclaw_protocol::frame::{RequestFrame, RequestTag, Response};
 use simpleclaw_protocol::handshake::{Auth, ConnectParams, HelloOk};
-use simpleclaw_protocol::{
-    Encoding, PROTOCOL, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, WireError, codec,
-};
+use simpleclaw_protocol::{Encoding, PROTOCOL, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, WireError, codec};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::tungstenite::http::HeaderValue;
@@ -46,17 +44,11 @@ impl Socket {
     /// Connects and shakes hands within `options.handshake_timeout`.
     pub async fn open(options: &Options) -> Result<Self, ConnectError> {
         let limit = options.handshake_timeout;
-        tokio::time::timeout(limit, Self::open_unlimited(options))
-            .await
-            .unwrap_or(Err(ConnectError::Timeout(limit)))
+        tokio::time::timeout(limit, Self::open_unlimited(options)).await.unwrap_or(Err(ConnectError::Timeout(limit)))
     }
 
     async fn open_unlimited(options: &Options) -> Result<Self, ConnectError> {
-        let mut request = options
-            .url
-            .as_str()
-            .into_client_request()
-            .map_err(|error| failure(error, true))?;
+        let mut request = options.url.as_str().into_client_request().map_err(|error| failure(error, true))?;
         // Checked here: the library would first open a connection to whatever the port is.
         if request.uri().scheme_str() != Some("ws") {
             return Err(ConnectError::Url("it does not start with ws://".into()));
@@ -65,18 +57,14 @@ impl Socket {
             Encoding::Json => SUBPROTOCOL_JSON,
             Encoding::Msgpack => SUBPROTOCOL_MSGPACK,
         };
-        request.headers_mut().insert(
-            "sec-websocket-protocol",
-            HeaderValue::from_static(subprotocol),
-        );
+        request.headers_mut().insert("sec-websocket-protocol", HeaderValue::from_static(subprotocol));
         let config = WebSocketConfig::default()
             .read_buffer_size(BUFFER)
             .write_buffer_size(BUFFER)
             .max_message_size(Some(crate::MAX_INCOMING))
             .max_frame_size(Some(crate::MAX_INCOMING));
-        let (mut ws, _) = connect_async_with_config(request, Some(config), true)
-            .await
-            .map_err(|error| failure(error, true))?;
+        let (mut ws, _) =
+            connect_async_with_config(request, Some(config), true).await.map_err(|error| failure(error, true))?;
 
         let token = options.token.expose();
         let params = ConnectParams {
@@ -89,19 +77,11 @@ impl Socket {
             commands: Vec::new(),
             permissions: Default::default(),
             device: None,
-            auth: (!token.is_empty()).then(|| Auth {
-                token: Some(token.to_owned()),
-                device_token: None,
-            }),
+            auth: (!token.is_empty()).then(|| Auth { token: Some(token.to_owned()), device_token: None }),
             locale: None,
             user_agent: None,
         };
-        let frame = RequestFrame {
-            r#type: RequestTag::Req,
-            id: CONNECT_ID,
-            method: "connect",
-            params,
-        };
+        let frame = RequestFrame { r#type: RequestTag::Req, id: CONNECT_ID, method: "connect", params };
         let connect = message(options.encoding, &frame).map_err(ConnectError::Protocol)?;
         // A gateway that drops us at once has often said why; its close frame or answer is read either way.
         let sent = ws.send(connect).await;
@@ -115,10 +95,7 @@ impl Socket {
             match read(next)? {
                 Incoming::Response(response) if response.id == CONNECT_ID || !response.ok => {
                     let hello = hello(response)?;
-                    return Ok(Self {
-                        ws,
-                        hello: Arc::new(hello),
-                    });
+                    return Ok(Self { ws, hello: Arc::new(hello) });
                 }
                 _ => {}
             }
@@ -155,10 +132,7 @@ pub fn outcome(response: Response) -> Result<Value, WireError> {
     match (response.ok, response.error) {
         (true, _) => Ok(response.payload.unwrap_or_default()),
         (false, Some(error)) => Err(error),
-        (false, None) => Err(WireError::new(
-            simpleclaw_protocol::ErrorCode::Internal,
-            "the gateway gave no reason",
-        )),
+        (false, None) => Err(WireError::new(simpleclaw_protocol::ErrorCode::Internal, "the gateway gave no reason")),
     }
 }
 
@@ -167,9 +141,7 @@ pub fn message<T: Serialize>(encoding: Encoding, frame: &T) -> Result<Message, S
     let bytes = codec::encode(encoding, frame).map_err(|error| error.to_string())?;
     match encoding {
         Encoding::Msgpack => Ok(Message::binary(bytes)),
-        Encoding::Json => String::from_utf8(bytes)
-            .map(Message::text)
-            .map_err(|error| error.to_string()),
+        Encoding::Json => String::from_utf8(bytes).map(Message::text).map_err(|error| error.to_string()),
     }
 }
 
@@ -183,8 +155,7 @@ pub fn read(next: Option<Result<Message, WsError>>) -> Result<Incoming, ConnectE
         Some(Err(error)) => return Err(failure(error, false)),
         None => return Err(closed(None)),
     };
-    let value = codec::decode(encoding, &bytes)
-        .map_err(|error| ConnectError::Protocol(error.to_string()))?;
+    let value = codec::decode(encoding, &bytes).map_err(|error| ConnectError::Protocol(error.to_string()))?;
     frame(value).map_err(ConnectError::Protocol)
 }
 
@@ -213,10 +184,7 @@ fn frame(value: Value) -> Result<Incoming, String> {
 
 fn closed(frame: Option<CloseFrame>) -> ConnectError {
     let (code, reason) = match frame {
-        Some(frame) => (
-            Some(u16::from(frame.code)),
-            Cow::from(frame.reason.to_string()),
-        ),
+        Some(frame) => (Some(u16::from(frame.code)), Cow::from(frame.reason.to_string())),
         None => (None, Cow::from("without a word")),
     };
     let reason = match (code, reason.as_ref()) {
@@ -236,9 +204,9 @@ fn failure(error: WsError, opening: bool) -> ConnectError {
         WsError::Io(error) => ConnectError::Unreachable(error.to_string()),
         WsError::ConnectionClosed | WsError::AlreadyClosed => closed(None),
         // A socket that is dropped without a close frame is a lost connection, not a broken protocol.
-        WsError::Protocol(
-            tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake,
-        ) => closed(None),
+        WsError::Protocol(tokio_tungstenite::tungstenite::error::ProtocolError::ResetWithoutClosingHandshake) => {
+            closed(None)
+        }
         other if opening => ConnectError::Protocol(format!("no WebSocket: {other}")),
         other => ConnectError::Protocol(other.to_string()),
     }
@@ -267,11 +235,7 @@ mod tests {
             let read = read(Some(Ok(Message::text(text))));
             assert!(matches!(read, Err(ConnectError::Protocol(_))), "{text:.40}");
         }
-        for bytes in [
-            &[0xc1][..],
-            &[0xdd, 0xff, 0xff, 0xff, 0xff],
-            &[0x81, 0x01, 0x01],
-        ] {
+        for bytes in [&[0xc1][..], &[0xdd, 0xff, 0xff, 0xff, 0xff], &[0x81, 0x01, 0x01]] {
             let read = read(Some(Ok(Message::binary(bytes.to_vec()))));
             assert!(matches!(read, Err(ConnectError::Protocol(_))), "{bytes:?}");
         }

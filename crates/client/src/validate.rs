@@ -22,9 +22,7 @@ pub fn params(method: &str, params: &Value) -> Result<(), WireError> {
     };
     let validator = VALIDATORS.get(index).and_then(|place| {
         // A schema that does not compile would be a mistake of the table; its own test finds it.
-        place
-            .get_or_init(|| jsonschema::options().build(&schema::params(spec)).ok())
-            .as_ref()
+        place.get_or_init(|| jsonschema::options().build(&schema::params(spec)).ok()).as_ref()
     });
     let Some(validator) = validator else {
         return Ok(());
@@ -55,11 +53,7 @@ mod tests {
     #[test]
     fn a_mistake_is_named_with_its_place() {
         for (method, value, path) in [
-            (
-                "chat.history",
-                json!({ "sessionKey": "main", "limit": 0 }),
-                "/limit",
-            ),
+            ("chat.history", json!({ "sessionKey": "main", "limit": 0 }), "/limit"),
             ("chat.history", json!({}), ""),
             ("status", json!({ "x": 1 }), ""),
         ] {
@@ -67,10 +61,7 @@ mod tests {
             let details = error.details.unwrap_or_default();
             assert_eq!(details["issues"][0]["path"], path, "{method}: {details}");
         }
-        assert_eq!(
-            params("chat.history", &json!({ "sessionKey": "main" })),
-            Ok(())
-        );
+        assert_eq!(params("chat.history", &json!({ "sessionKey": "main" })), Ok(()));
         assert_eq!(params("some.plugin", &json!({ "any": 1 })), Ok(()));
     }
 }

@@ -13,7 +13,7 @@ use simpleclaw_protocol::methods::models::{ModelCost, ModelRow};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{Api, Config, ProviderConfig};
+use crate::config::{Api, Config, ModelInput, ProviderConfig};
 use crate::home::Home;
 
 /// How long a turn of an `auto` agent waits for the first look around.
@@ -114,7 +114,11 @@ impl Catalog {
                 sources.push(source(id, options, BTreeMap::new(), seen));
             }
             let sign = |sources: &[Source]| {
-                sources.iter().map(|source| format!("{}:{}", source.id, source.seen.join(","))).collect::<Vec<_>>().join(";")
+                sources
+                    .iter()
+                    .map(|source| format!("{}:{}", source.id, source.seen.join(",")))
+                    .collect::<Vec<_>>()
+                    .join(";")
             };
             let before = self.shared.found.borrow().as_deref().map(sign).unwrap_or_default();
             let after = sign(&sources);
@@ -140,7 +144,8 @@ impl Catalog {
         let mut found = self.shared.found.subscribe();
         // An error or a time-out: what is known by now decides.
         let _ = tokio::time::timeout(AUTO_WAIT, found.wait_for(Option::is_some)).await;
-        let local = found.borrow().as_ref().and_then(|sources| sources.iter().find(|source| !source.seen.is_empty()).cloned());
+        let local =
+            found.borrow().as_ref().and_then(|sources| sources.iter().find(|source| !source.seen.is_empty()).cloned());
         match local {
             Some(source) => self.first_model(&source).await,
             None => Ok(self.guide("auto")),
@@ -173,7 +178,12 @@ impl Catalog {
                 Err(reason) => rows.push(unavailable(&source.id, reason)),
             }
         }
-        let guide = Source { id: GUIDE.0.into(), provider: Ok(Arc::clone(&self.shared.guide)), costs: BTreeMap::new(), seen: vec![] };
+        let guide = Source {
+            id: GUIDE.0.into(),
+            provider: Ok(Arc::clone(&self.shared.guide)),
+            costs: BTreeMap::new(),
+            seen: vec![],
+        };
         if let Ok(models) = self.shared.guide.models().await {
             rows.extend(models.iter().map(|model| row(&guide, model)));
         }
@@ -186,14 +196,23 @@ impl Catalog {
         }
         let found = self.shared.found.borrow().clone().unwrap_or_default();
         let Some(source) = self.shared.configured.iter().chain(&found).find(|source| source.id == provider) else {
-            return Err(no_provider(provider, model, format!("there is no provider {provider:?}: add it under models.providers, or choose a model that `models.list` shows")));
+            return Err(no_provider(
+                provider,
+                model,
+                format!(
+                    "there is no provider {provider:?}: add it under models.providers, or choose a model that `models.list` shows"
+                ),
+            ));
         };
         let built = source.provider.clone().map_err(|why| no_provider(provider, model, why))?;
         if model.is_empty() {
             return self.first_model(source).await;
         }
         // Only what is known already: a turn does not wait for a list that it does not need.
-        let info = self.lock().get(&source.id).and_then(|(_, list)| list.as_ref().ok()?.iter().find(|known| known.id == model).cloned());
+        let info = self
+            .lock()
+            .get(&source.id)
+            .and_then(|(_, list)| list.as_ref().ok()?.iter().find(|known| known.id == model).cloned());
         let cost = source.costs.get(model).copied();
         Ok(Resolved { provider: built, model: model.to_owned(), reason, info, cost })
     }
@@ -205,7 +224,11 @@ impl Catalog {
             Err(error) => return Err(error),
         };
         let Some(first) = models.first().cloned() else {
-            return Err(no_provider(&source.id, "", format!("{} offers no model: load one there, or name one in the configuration", source.id)));
+            return Err(no_provider(
+                &source.id,
+                "",
+                format!("{} offers no model: load one there, or name one in the configuration", source.id),
+            ));
         };
         let cost = source.costs.get(&first.id).copied();
         Ok(Resolved { provider, model: first.id.clone(), reason: "auto", info: Some(first), cost })
@@ -247,7 +270,10 @@ fn configured(id: &str, config: &ProviderConfig, home: &Home) -> Source {
         id: model.id.clone(),
         name: model.name.clone().unwrap_or_else(|| model.id.clone()),
         context_window: model.context_window,
-        input: if model.input.iter().any(|word| word == "image") { vec![Modality::Text, Modality::Image] } else { vec![Modality::Text] },
+        input: match model.input.iter().flatten().any(|input| *input == ModelInput::Image) {
+            true => vec![Modality::Text, Modality::Image],
+            false => vec![Modality::Text],
+        },
         reasoning: model.reasoning,
         tool_use: model.tool_use,
     });

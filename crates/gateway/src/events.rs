@@ -396,7 +396,9 @@ impl Queue {
         let Some(item) = self.items.get_mut(index) else { return false };
         let first = match item {
             Item::Event(shared) => shared.event.clone(),
-            Item::Merged(event) => std::mem::replace(&mut **event, Event::Tick(simpleclaw_protocol::events::TickEvent { ts: 0 })),
+            Item::Merged(event) => {
+                std::mem::replace(&mut **event, Event::Tick(simpleclaw_protocol::events::TickEvent { ts: 0 }))
+            }
             Item::Frame(_) => return false,
         };
         let Event::Chat(mut merged) = first else { return false };
@@ -497,7 +499,10 @@ mod tests {
         let (_, picky) = follower(1 << 20);
         events.follow(&blind, || {});
         events.follow(&picky, || {});
-        picky.set_filter(Some(["agent:main:other".to_owned()].into()), Some(["tick".to_owned(), "chat.event".to_owned()].into()));
+        picky.set_filter(
+            Some(["agent:main:other".to_owned()].into()),
+            Some(["tick".to_owned(), "chat.event".to_owned()].into()),
+        );
         events.publish(delta("r", 0, "x"));
         events.publish(Event::Tick(TickEvent { ts: 1 }));
         for follower in [&blind, &picky] {

@@ -16,7 +16,6 @@ use crate::startup::{self, Started};
 use crate::store::StoreError;
 
 /// How to start.
-#[derive(Default)]
 pub struct Options {
     pub home: Home,
     /// Instead of the configuration's; 0 is any free one.
@@ -25,6 +24,13 @@ pub struct Options {
     pub bind: Option<String>,
     /// From [`crate::logging::init`]; absent: nothing is logged.
     pub logs: Option<LogHandle>,
+}
+
+impl Options {
+    /// As the configuration of this home says.
+    pub fn new(home: Home) -> Self {
+        Self { home, port: None, bind: None, logs: None }
+    }
 }
 
 /// Why a gateway did not start.

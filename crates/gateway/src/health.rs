@@ -7,8 +7,8 @@ use std::time::Duration;
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::handshake::StateVersion;
 use simpleclaw_protocol::health::{
-    Health as Snapshot, Pending, ProcessFigures, RunCounts, Sandbox, StartupStep, StoreSize, Subsystem,
-    SubsystemState, TodayUsage,
+    Health as Snapshot, Pending, ProcessFigures, RunCounts, Sandbox, StartupStep, StoreSize, Subsystem, SubsystemState,
+    TodayUsage,
 };
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -26,7 +26,17 @@ const AT_MOST_EVERY: Duration = Duration::from_secs(1);
 
 /// Names of the subsystems, in the order in which they are shown.
 const SUBSYSTEMS: [&str; 11] = [
-    "config", "plugins", "models", "channels", "server", "maintenance", "discovery", "agents", "cron", "nodes", "store",
+    "config",
+    "plugins",
+    "models",
+    "channels",
+    "server",
+    "maintenance",
+    "discovery",
+    "agents",
+    "cron",
+    "nodes",
+    "store",
 ];
 
 /// Clones share it.

@@ -66,7 +66,13 @@ impl Inbox {
     }
 
     /// Stores a message that starts no run.
-    pub async fn note(&self, tx: &mut Tx, key: &SessionKey, message: NewMessage, now: i64) -> Result<Option<Message>, StoreError> {
+    pub async fn note(
+        &self,
+        tx: &mut Tx,
+        key: &SessionKey,
+        message: NewMessage,
+        now: i64,
+    ) -> Result<Option<Message>, StoreError> {
         if !open(tx, key, now).await? {
             return Ok(None);
         }
@@ -88,7 +94,12 @@ async fn open(tx: &mut Tx, key: &SessionKey, now: i64) -> Result<bool, StoreErro
     Ok(true)
 }
 
-async fn transact(tx: &mut Tx, input: Input, max_queued: u32, now: i64) -> Result<Result<Admitted, Refused>, StoreError> {
+async fn transact(
+    tx: &mut Tx,
+    input: Input,
+    max_queued: u32,
+    now: i64,
+) -> Result<Result<Admitted, Refused>, StoreError> {
     if let Some(run) = store::run::get(tx, &input.idempotency_key).await? {
         let same = run.body_hash == input.body_hash;
         return Ok(if same { Ok(Admitted::Again(run)) } else { Err(Refused::OtherBody) });

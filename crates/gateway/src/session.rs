@@ -81,12 +81,16 @@ impl Sessions {
     pub fn enqueue(&self, run: RunRow, message: Option<Message>, created: bool) {
         let key = run.session_key.clone();
         if let Some(message) = message {
-            self.context.events.publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
+            self.context
+                .events
+                .publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
         }
         if created {
             let sessions = self.clone();
             let key = key.clone();
-            self.context.supervisor.spawn("session created", async move { sessions.publish_changed(&key, SessionChange::Created).await });
+            self.context
+                .supervisor
+                .spawn("session created", async move { sessions.publish_changed(&key, SessionChange::Created).await });
         }
         let mut all = self.lock();
         let fresh = !all.contains_key(&key);
@@ -96,7 +100,8 @@ impl Sessions {
             self.publish_chat(&run, ChatState::Queued, 0);
         }
         // Two connections may commit in one order and arrive here in the other.
-        let place = queue.waiting.iter().rposition(|other| other.run.user_seq < run.user_seq).map_or(0, |place| place + 1);
+        let place =
+            queue.waiting.iter().rposition(|other| other.run.user_seq < run.user_seq).map_or(0, |place| place + 1);
         queue.waiting.insert(place, Waiting { run, announced: waits });
         drop(all);
         if fresh {
@@ -213,7 +218,9 @@ impl Sessions {
         };
         drop(all);
         let config = self.context.config.current();
-        let primary = record.model.or_else(|| config.config.agents.entries.get(&record.agent_id).map(|agent| agent.model.clone()));
+        let primary = record
+            .model
+            .or_else(|| config.config.agents.entries.get(&record.agent_id).map(|agent| agent.model.clone()));
         SessionRow {
             key: record.key,
             session_id: record.session_id,
@@ -340,7 +347,10 @@ impl Sessions {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Abort {
     /// Every run of a session, or one of them.
-    Session { key: String, run_id: Option<String> },
+    Session {
+        key: String,
+        run_id: Option<String>,
+    },
     Agent(String),
     All,
 }
@@ -361,7 +371,7 @@ impl Abort {
 
 /// Settles what the last life of the gateway left open: runs that were going end as `INTERRUPTED`, waiting ones wait
 /// again. Gives back the waiting ones, oldest first, and how many were ended.
-pub async fn recover(store: &Store, clock: &Clock) -> Result<(Vec<RunRow>, usize), StoreError> {
+pub async fn recover(store: &Store, clock: Clock) -> Result<(Vec<RunRow>, usize), StoreError> {
     let (waiting, cut): (Vec<_>, Vec<_>) =
         store.open_runs().await?.into_iter().partition(|run| run.state == RunState::Queued);
     let ended = cut.len();
@@ -373,16 +383,17 @@ pub async fn recover(store: &Store, clock: &Clock) -> Result<(Vec<RunRow>, usize
 }
 
 /// Makes the main session of every agent that has none.
-pub async fn ensure_mains(store: &Store, clock: &Clock, agents: Vec<String>) -> Result<(), StoreError> {
+pub async fn ensure_mains(store: &Store, clock: Clock, agents: Vec<String>) -> Result<(), StoreError> {
     let now = clock.now_ms();
-    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, Result<(), StoreError>> {
-        Box::pin(async move {
-            for agent in agents {
-                let key = simpleclaw_protocol::session::SessionKey::Main { agent };
-                store::session::ensure(tx, &key, "Main", now).await?;
-            }
-            Ok(())
+    store
+        .write(move |tx| {
+            Box::pin(async move {
+                for agent in agents {
+                    let key = simpleclaw_protocol::session::SessionKey::Main { agent };
+                    store::session::ensure(tx, &key, "Main", now).await?;
+                }
+                Ok(())
+            })
         })
-    };
-    store.write(work).await
+        .await
 }

@@ -54,7 +54,11 @@ enum Done {
 }
 
 impl Steps {
-    async fn run<T>(&self, name: &'static str, step: impl Future<Output = Result<(T, Done), StartError>>) -> Result<T, StartError> {
+    async fn run<T>(
+        &self,
+        name: &'static str,
+        step: impl Future<Output = Result<(T, Done), StartError>>,
+    ) -> Result<T, StartError> {
         let (started_at, began) = (self.clock.now(), Instant::now());
         let result = step.await;
         let duration_ms = began.elapsed().as_secs_f64() * 1e3;
@@ -72,15 +76,15 @@ impl Steps {
 }
 
 pub async fn start(options: Options) -> Result<Started, StartError> {
-    let clock = Clock::System;
+    let clock = Clock;
     let home = options.home;
     process::raise_open_files();
     home.create()?;
     let lock = home.lock()?;
     let token = home.token()?;
     let boot = BootId(uuid::Uuid::new_v4().to_string());
-    let health = Health::new(clock.clone());
-    let steps = Steps { health: health.clone(), clock: clock.clone() };
+    let health = Health::new(clock);
+    let steps = Steps { health: health.clone(), clock };
     let supervisor = Supervisor::default();
     let events = Events::default();
     let logs = options.logs.unwrap_or_else(LogHandle::detached);
@@ -103,7 +107,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
     let context = Context {
-        clock: clock.clone(),
+        clock,
         config: config.clone(),
         home: home.clone(),
         store: store.clone(),
@@ -114,8 +118,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     };
     let sessions = Sessions::new(context);
     let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
-    session::ensure_mains(&store, &clock, agents).await.map_err(StartError::Store)?;
-    let (waiting, interrupted) = session::recover(&store, &clock).await.map_err(StartError::Store)?;
+    session::ensure_mains(&store, clock, agents).await.map_err(StartError::Store)?;
+    let (waiting, interrupted) = session::recover(&store, clock).await.map_err(StartError::Store)?;
     if interrupted > 0 {
         tracing::warn!(target: "diagnostic", source = "sessions", code = "runs.interrupted", count = interrupted, "runs that the last end cut off are marked as interrupted");
     }
@@ -127,9 +131,9 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     let runtime = Arc::new(Runtime {
         boot,
-        clock: clock.clone(),
+        clock,
         home: home.clone(),
-        inbox: Inbox { store: store.clone(), clock: clock.clone(), config: config.clone() },
+        inbox: Inbox { store: store.clone(), clock, config: config.clone() },
         config,
         logs: logs.clone(),
         store: store.clone(),
@@ -177,7 +181,11 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
 }
 
-fn load_config(home: &crate::home::Home, port: Option<u16>, bind: Option<String>) -> Result<(ConfigHandle, Done), StartError> {
+fn load_config(
+    home: &crate::home::Home,
+    port: Option<u16>,
+    bind: Option<String>,
+) -> Result<(ConfigHandle, Done), StartError> {
     let mut loaded = config::load(home)?;
     let done = match &loaded.problem {
         Some(problem) => Done::Degraded(format!("the last good version runs: {}", problem.message)),

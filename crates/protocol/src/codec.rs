@@ -58,25 +58,16 @@ pub fn decode(encoding: Encoding, bytes: &[u8]) -> Result<Value, DecodeError> {
             // One level more than ours, so that the clear error of `Strict` comes first.
             reader.set_max_depth(MAX_DEPTH + 2);
             let value = seed.deserialize(&mut reader).map_err(DecodeError::new)?;
-            if rest.is_empty() {
-                Ok(value)
-            } else {
-                Err(DecodeError::new("bytes after the end of the frame"))
-            }
+            if rest.is_empty() { Ok(value) } else { Err(DecodeError::new("bytes after the end of the frame")) }
         }
     }
 }
 
 /// Writes one value. Fails only where a type cannot be encoded at all, which no wire type is.
-pub fn encode<T: Serialize + ?Sized>(
-    encoding: Encoding,
-    value: &T,
-) -> Result<Vec<u8>, EncodeError> {
+pub fn encode<T: Serialize + ?Sized>(encoding: Encoding, value: &T) -> Result<Vec<u8>, EncodeError> {
     match encoding {
         Encoding::Json => serde_json::to_vec(value).map_err(|error| EncodeError(error.to_string())),
-        Encoding::Msgpack => {
-            rmp_serde::to_vec_named(value).map_err(|error| EncodeError(error.to_string()))
-        }
+        Encoding::Msgpack => rmp_serde::to_vec_named(value).map_err(|error| EncodeError(error.to_string())),
     }
 }
 
@@ -117,9 +108,7 @@ impl Strict {
     fn deeper<E: serde::de::Error>(&self) -> Result<Self, E> {
         match self.depth.checked_sub(1) {
             Some(depth) => Ok(Self { depth }),
-            None => Err(E::custom(format_args!(
-                "nested deeper than {MAX_DEPTH} levels"
-            ))),
+            None => Err(E::custom(format_args!("nested deeper than {MAX_DEPTH} levels"))),
         }
     }
 }
@@ -160,9 +149,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Value, E> {
-        Number::from_f64(value)
-            .map(Value::Number)
-            .ok_or_else(|| E::custom("a number that is not finite"))
+        Number::from_f64(value).map(Value::Number).ok_or_else(|| E::custom("a number that is not finite"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Value, E> {
@@ -174,9 +161,7 @@ impl<'de> Visitor<'de> for Strict {
     }
 
     fn visit_bytes<E>(self, value: &[u8]) -> Result<Value, E> {
-        Ok(Value::String(
-            base64::engine::general_purpose::STANDARD.encode(value),
-        ))
+        Ok(Value::String(base64::engine::general_purpose::STANDARD.encode(value)))
     }
 
     fn visit_newtype_struct<D: Deserializer<'de>>(self, _: D) -> Result<Value, D::Error> {
@@ -246,10 +231,7 @@ mod tests {
     #[test]
     fn json_accepts_what_it_should() {
         let text = r#"{"a":[1,-2,2.5,null,true,"\u00e9"],"b":{}}"#;
-        assert_eq!(
-            decode(Encoding::Json, text.as_bytes()),
-            Ok(json!({"a":[1,-2,2.5,null,true,"é"],"b":{}}))
-        );
+        assert_eq!(decode(Encoding::Json, text.as_bytes()), Ok(json!({"a":[1,-2,2.5,null,true,"é"],"b":{}})));
         assert!(decode(Encoding::Json, nested(MAX_DEPTH).as_bytes()).is_ok());
     }
 
@@ -290,20 +272,12 @@ mod tests {
         deep.push(0xc0);
         assert!(decode(Encoding::Msgpack, &deep).is_ok());
         deep.insert(0, 0x91);
-        assert!(
-            decode(Encoding::Msgpack, &deep)
-                .expect_err("too deep")
-                .0
-                .contains("nested deeper")
-        );
+        assert!(decode(Encoding::Msgpack, &deep).expect_err("too deep").0.contains("nested deeper"));
     }
 
     #[test]
     fn msgpack_bin_is_base64_text() {
-        assert_eq!(
-            decode(Encoding::Msgpack, &[0xc4, 3, 1, 2, 3]),
-            Ok(json!("AQID"))
-        );
+        assert_eq!(decode(Encoding::Msgpack, &[0xc4, 3, 1, 2, 3]), Ok(json!("AQID")));
     }
 
     #[test]

@@ -40,10 +40,7 @@ pub struct Issue {
 
 impl Issue {
     pub fn new(path: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
-            path: path.into(),
-            message: message.into(),
-        }
+        Self { path: path.into(), message: message.into() }
     }
 }
 
@@ -64,13 +61,7 @@ pub struct WireError {
 
 impl WireError {
     pub fn new(code: ErrorCode, message: impl Into<String>) -> Self {
-        Self {
-            code,
-            message: message.into(),
-            details: None,
-            retryable: false,
-            retry_after_ms: None,
-        }
+        Self { code, message: message.into(), details: None, retryable: false, retry_after_ms: None }
     }
 
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -102,10 +93,7 @@ impl WireError {
 
     /// Part of the contract, but not built in this version: not retryable.
     pub fn not_built(what: &str, member: Option<&str>) -> Self {
-        let error = Self::new(
-            ErrorCode::Unavailable,
-            format!("{what} is not available in this version"),
-        );
+        let error = Self::new(ErrorCode::Unavailable, format!("{what} is not available in this version"));
         match member {
             Some(member) => error.details(json!({ "member": member })),
             None => error,

@@ -204,24 +204,10 @@ pub enum LifecyclePhase {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    tag = "phase",
-    rename_all = "snake_case",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "phase", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ToolPhase {
-    Start {
-        tool_call_id: String,
-        name: String,
-        args: Value,
-    },
-    Result {
-        tool_call_id: String,
-        name: String,
-        result: String,
-        is_error: bool,
-        duration_ms: u64,
-    },
+    Start { tool_call_id: String, name: String, args: Value },
+    Result { tool_call_id: String, name: String, result: String, is_error: bool, duration_ms: u64 },
 }
 
 /// A message entered a session, from wherever.
@@ -267,9 +253,7 @@ pub struct ModelsChangedEvent {
     pub hash: String,
 }
 
-#[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
-)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Trace,

@@ -40,12 +40,8 @@ impl Request {
 
     fn from_value(value: Value) -> Result<Self, BadFrame> {
         let Value::Object(mut members) = value else {
-            let error =
-                WireError::issues("not a frame", vec![Issue::new("", "a frame is an object")]);
-            return Err(BadFrame {
-                id: String::new(),
-                error,
-            });
+            let error = WireError::issues("not a frame", vec![Issue::new("", "a frame is an object")]);
+            return Err(BadFrame { id: String::new(), error });
         };
         let mut issues = Vec::new();
         if members.remove("type") != Some(Value::from("req")) {
@@ -61,9 +57,7 @@ impl Request {
             None => String::new(),
         };
         let method = take_string(&mut members, "method", &mut issues).unwrap_or_default();
-        let params = members
-            .remove("params")
-            .unwrap_or_else(|| Value::Object(Map::new()));
+        let params = members.remove("params").unwrap_or_else(|| Value::Object(Map::new()));
         if !params.is_object() {
             issues.push(Issue::new("/params", "must be an object"));
         }
@@ -71,42 +65,21 @@ impl Request {
             true => take_string(&mut members, "traceparent", &mut issues),
             false => None,
         };
-        if traceparent
-            .as_deref()
-            .is_some_and(|text| !codec::valid_id(text))
-        {
-            issues.push(Issue::new(
-                "/traceparent",
-                "must be 1 to 128 characters long",
-            ));
+        if traceparent.as_deref().is_some_and(|text| !codec::valid_id(text)) {
+            issues.push(Issue::new("/traceparent", "must be 1 to 128 characters long"));
         }
         for member in members.keys() {
-            issues.push(Issue::new(
-                pointer(member),
-                format!("unknown member {member:?}"),
-            ));
+            issues.push(Issue::new(pointer(member), format!("unknown member {member:?}")));
         }
         if issues.is_empty() {
-            Ok(Self {
-                id,
-                method,
-                params,
-                traceparent,
-            })
+            Ok(Self { id, method, params, traceparent })
         } else {
-            Err(BadFrame {
-                id,
-                error: WireError::issues("invalid frame", issues),
-            })
+            Err(BadFrame { id, error: WireError::issues("invalid frame", issues) })
         }
     }
 }
 
-fn take_string(
-    members: &mut Map<String, Value>,
-    name: &str,
-    issues: &mut Vec<Issue>,
-) -> Option<String> {
+fn take_string(members: &mut Map<String, Value>, name: &str, issues: &mut Vec<Issue>) -> Option<String> {
     match members.remove(name) {
         Some(Value::String(text)) => return Some(text),
         Some(_) => issues.push(Issue::new(pointer(name), "must be a string")),
@@ -166,13 +139,7 @@ impl<P> Response<P> {
             Ok(payload) => (Some(payload), None),
             Err(error) => (None, Some(error)),
         };
-        Self {
-            r#type: ResponseTag::Res,
-            id: id.into(),
-            ok: error.is_none(),
-            payload,
-            error,
-        }
+        Self { r#type: ResponseTag::Res, id: id.into(), ok: error.is_none(), payload, error }
     }
 }
 
@@ -188,23 +155,12 @@ mod tests {
     #[test]
     fn a_request_without_params_has_empty_params() {
         let request = decode(r#"{"type":"req","id":"1","method":"health"}"#).expect("valid");
-        assert_eq!(
-            request,
-            Request {
-                id: "1".into(),
-                method: "health".into(),
-                params: json!({}),
-                traceparent: None
-            }
-        );
+        assert_eq!(request, Request { id: "1".into(), method: "health".into(), params: json!({}), traceparent: None });
     }
 
     #[test]
     fn each_mistake_is_named_with_its_place_and_the_id_is_kept() {
-        let long = format!(
-            r#"{{"type":"req","id":"{}","method":"health"}}"#,
-            "x".repeat(129)
-        );
+        let long = format!(r#"{{"type":"req","id":"{}","method":"health"}}"#, "x".repeat(129));
         for (text, id, path) in [
             (r#"{"type":"res","id":"1","method":"m"}"#, "1", "/type"),
             (r#"{"type":"req","method":"m"}"#, "", "/id"),
@@ -212,42 +168,17 @@ mod tests {
             (r#"{"type":"req","id":"","method":"m"}"#, "", "/id"),
             (long.as_str(), "", "/id"),
             (r#"{"type":"req","id":"1"}"#, "1", "/method"),
-            (
-                r#"{"type":"req","id":"1","method":"m","params":[]}"#,
-                "1",
-                "/params",
-            ),
-            (
-                r#"{"type":"req","id":"1","method":"m","params":null}"#,
-                "1",
-                "/params",
-            ),
-            (
-                r#"{"type":"req","id":"1","method":"m","parms":{}}"#,
-                "1",
-                "/parms",
-            ),
-            (
-                r#"{"type":"req","id":"1","method":"m","traceparent":5}"#,
-                "1",
-                "/traceparent",
-            ),
-            (
-                r#"{"type":"req","id":"1","method":"m","params":{"a":1,"a":1}}"#,
-                "1",
-                "",
-            ),
+            (r#"{"type":"req","id":"1","method":"m","params":[]}"#, "1", "/params"),
+            (r#"{"type":"req","id":"1","method":"m","params":null}"#, "1", "/params"),
+            (r#"{"type":"req","id":"1","method":"m","parms":{}}"#, "1", "/parms"),
+            (r#"{"type":"req","id":"1","method":"m","traceparent":5}"#, "1", "/traceparent"),
+            (r#"{"type":"req","id":"1","method":"m","params":{"a":1,"a":1}}"#, "1", ""),
             ("[]", "", ""),
             ("{", "", ""),
         ] {
             let bad = decode(text).expect_err(text);
             assert_eq!(bad.id, id, "{text}");
-            let issues = bad
-                .error
-                .details
-                .as_ref()
-                .map(|details| details["issues"].clone())
-                .unwrap_or_default();
+            let issues = bad.error.details.as_ref().map(|details| details["issues"].clone()).unwrap_or_default();
             assert_eq!(issues[0]["path"], path, "{text}: {issues}");
         }
     }

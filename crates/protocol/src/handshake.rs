@@ -19,11 +19,7 @@ pub struct ChallengeFrame {
 
 impl ChallengeFrame {
     pub fn new(nonce: String, ts: i64) -> Self {
-        Self {
-            r#type: "event".into(),
-            event: "connect.challenge".into(),
-            payload: Challenge { nonce, ts },
-        }
+        Self { r#type: "event".into(), event: "connect.challenge".into(), payload: Challenge { nonce, ts } }
     }
 }
 

@@ -18,28 +18,12 @@ pub enum Role {
 
 /// One block of a message.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum Content {
-    Text {
-        text: String,
-    },
-    Thinking {
-        text: String,
-    },
-    ToolCall {
-        id: String,
-        name: String,
-        arguments: Value,
-    },
-    ToolResult {
-        id: String,
-        is_error: bool,
-        content: String,
-    },
+    Text { text: String },
+    Thinking { text: String },
+    ToolCall { id: String, name: String, arguments: Value },
+    ToolResult { id: String, is_error: bool, content: String },
     Image(Attached),
     File(Attached),
 }

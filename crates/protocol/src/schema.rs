@@ -42,8 +42,7 @@ pub fn files() -> Vec<(String, Value)> {
         (format!("methods/{}.json", spec.name), content)
     });
     let events = EVENTS.iter().map(|spec| {
-        let content =
-            json!({ "event": spec.name, "scope": spec.scope.name(), "payload": event(spec) });
+        let content = json!({ "event": spec.name, "scope": spec.scope.name(), "payload": event(spec) });
         (format!("events/{}.json", spec.name), content)
     });
     let connect = json!({
@@ -53,17 +52,12 @@ pub fn files() -> Vec<(String, Value)> {
         "result": of::<crate::handshake::HelloOk>(),
     });
     let error = ("error.json".to_owned(), of::<crate::error::WireError>());
-    methods
-        .chain(events)
-        .chain([("connect.json".to_owned(), connect), error])
-        .collect()
+    methods.chain(events).chain([("connect.json".to_owned(), connect), error]).collect()
 }
 
 /// A generator as all schemas of the project use it.
 pub fn generator() -> SchemaGenerator {
-    SchemaSettings::draft2020_12()
-        .with_transform(PlainOptions)
-        .into_generator()
+    SchemaSettings::draft2020_12().with_transform(PlainOptions).into_generator()
 }
 
 fn complete(subschema: fn(&mut SchemaGenerator) -> Schema) -> Value {
@@ -71,11 +65,8 @@ fn complete(subschema: fn(&mut SchemaGenerator) -> Schema) -> Value {
     let mut root = subschema(&mut generator);
     let mut definitions = generator.take_definitions(true);
     // The type itself stands at the top, not behind a reference, so that a validator's paths are short.
-    if let Some(name) = root
-        .get("$ref")
-        .and_then(Value::as_str)
-        .and_then(|path| path.strip_prefix("#/$defs/"))
-        .map(str::to_owned)
+    if let Some(name) =
+        root.get("$ref").and_then(Value::as_str).and_then(|path| path.strip_prefix("#/$defs/")).map(str::to_owned)
         && let Some(definition) = definitions.remove(&name)
         && let Ok(mut schema) = Schema::try_from(definition)
     {
@@ -86,10 +77,7 @@ fn complete(subschema: fn(&mut SchemaGenerator) -> Schema) -> Value {
     if !definitions.is_empty() {
         root.insert("$defs".into(), Value::Object(definitions));
     }
-    root.insert(
-        "$schema".into(),
-        "https://json-schema.org/draft/2020-12/schema".into(),
-    );
+    root.insert("$schema".into(), "https://json-schema.org/draft/2020-12/schema".into());
     root.to_value()
 }
 
@@ -139,9 +127,7 @@ mod tests {
             if path.starts_with("methods/") {
                 let closed = &content["params"];
                 assert_eq!(closed["type"], "object", "{path}: {closed}");
-                let flat = closed
-                    .get("additionalProperties")
-                    .or(closed.get("unevaluatedProperties"));
+                let flat = closed.get("additionalProperties").or(closed.get("unevaluatedProperties"));
                 assert_eq!(flat, Some(&Value::Bool(false)), "{path}: {closed}");
             }
         }

@@ -48,9 +48,7 @@ impl SessionKey {
     /// Reads a key; `main` alone is the main session of `default_agent`.
     pub fn parse(text: &str, default_agent: &str) -> Result<Self, KeyError> {
         if text == "main" {
-            return Ok(Self::Main {
-                agent: default_agent.to_owned(),
-            });
+            return Ok(Self::Main { agent: default_agent.to_owned() });
         }
         if text.len() > 512 {
             return Err(KeyError("a session key has at most 512 characters"));
@@ -59,8 +57,7 @@ impl SessionKey {
             return Err(KeyError("a session key has no capital letters"));
         }
         let mut parts = text.splitn(3, ':');
-        let (Some("agent"), Some(agent), Some(rest)) = (parts.next(), parts.next(), parts.next())
-        else {
+        let (Some("agent"), Some(agent), Some(rest)) = (parts.next(), parts.next(), parts.next()) else {
             return Err(KeyError("a session key is `main` or `agent:<id>:<name>`"));
         };
         if !valid_name(agent) {
@@ -76,26 +73,16 @@ impl SessionKey {
             let known = kind == "cron" || kind == "subagent" || CHANNELS.contains(&kind);
             let plain = !more.is_empty() && more.chars().all(|c| c.is_ascii_graphic());
             return match known && plain {
-                true => Ok(Self::Other {
-                    agent,
-                    rest: rest.to_owned(),
-                }),
-                false => Err(KeyError(
-                    "the part after the agent names no known kind of session",
-                )),
+                true => Ok(Self::Other { agent, rest: rest.to_owned() }),
+                false => Err(KeyError("the part after the agent names no known kind of session")),
             };
         }
         if RESERVED.contains(&rest) || CHANNELS.contains(&rest) {
             return Err(KeyError("this session name is reserved"));
         }
         match valid_name(rest) {
-            true => Ok(Self::Chat {
-                agent,
-                name: rest.to_owned(),
-            }),
-            false => Err(KeyError(
-                "a session name is 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit",
-            )),
+            true => Ok(Self::Chat { agent, name: rest.to_owned() }),
+            false => Err(KeyError("a session name is 1 to 64 of a-z 0-9 . _ - and starts with a letter or digit")),
         }
     }
 
@@ -125,9 +112,7 @@ impl fmt::Display for SessionKey {
 pub fn valid_name(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let mut bytes = text.bytes();
-    text.len() <= 64
-        && bytes.next().is_some_and(plain)
-        && bytes.all(|b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
+    text.len() <= 64 && bytes.next().is_some_and(plain) && bytes.all(|b| plain(b) || matches!(b, b'.' | b'_' | b'-'))
 }
 
 #[cfg(test)]
@@ -140,19 +125,10 @@ mod tests {
             ("main", "agent:claw:main"),
             ("agent:claw:main", "agent:claw:main"),
             ("agent:a1:notes.2-x_y", "agent:a1:notes.2-x_y"),
-            (
-                "agent:a:telegram:default:direct:42",
-                "agent:a:telegram:default:direct:42",
-            ),
+            ("agent:a:telegram:default:direct:42", "agent:a:telegram:default:direct:42"),
             ("agent:a:cron:daily", "agent:a:cron:daily"),
         ] {
-            assert_eq!(
-                SessionKey::parse(text, "claw")
-                    .map(|key| key.to_string())
-                    .as_deref(),
-                Ok(canonical),
-                "{text}"
-            );
+            assert_eq!(SessionKey::parse(text, "claw").map(|key| key.to_string()).as_deref(), Ok(canonical), "{text}");
         }
     }
 

@@ -35,13 +35,9 @@ mod tests {
 
     #[test]
     fn writes_utc_with_exactly_three_digits_and_reads_it_back() {
-        for (ms, text) in [
-            (0, "1970-01-01T00:00:00.000Z"),
-            (1_795_352_517_040, "2026-11-22T13:01:57.040Z"),
-        ] {
+        for (ms, text) in [(0, "1970-01-01T00:00:00.000Z"), (1_795_352_517_040, "2026-11-22T13:01:57.040Z")] {
             assert_eq!(Timestamp(ms).to_string(), text);
-            let read: Timestamp =
-                serde_json::from_str(&format!("\"{text}\"")).expect("reads its own output");
+            let read: Timestamp = serde_json::from_str(&format!("\"{text}\"")).expect("reads its own output");
             assert_eq!(read, Timestamp(ms));
         }
     }

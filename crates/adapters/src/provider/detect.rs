@@ -28,10 +28,7 @@ pub struct Candidate {
 impl Candidate {
     /// Where the known servers listen unless told otherwise.
     pub fn defaults() -> Vec<Self> {
-        [11434, 8080, 1234]
-            .into_iter()
-            .map(|port| Self { port })
-            .collect()
+        [11434, 8080, 1234].into_iter().map(|port| Self { port }).collect()
     }
 }
 
@@ -67,56 +64,30 @@ pub struct Found {
 /// Asks all candidates at once, for at most 400 ms each, and gives those that are a known
 /// model server, in the order asked. Anything else there is left alone and not reported.
 pub async fn detect(candidates: &[Candidate]) -> Vec<Found> {
-    let Some(client) = Url::parse("http://127.0.0.1")
-        .ok()
-        .and_then(|url| client(&url).ok())
-    else {
+    let Some(client) = Url::parse("http://127.0.0.1").ok().and_then(|url| client(&url).ok()) else {
         return Vec::new();
     };
-    let found = join_all(
-        candidates
-            .iter()
-            .map(|candidate| probe(&client, *candidate)),
-    )
-    .await;
+    let found = join_all(candidates.iter().map(|candidate| probe(&client, *candidate))).await;
     found.into_iter().flatten().collect()
 }
 
 async fn probe(client: &Client, candidate: Candidate) -> Option<Found> {
     let base = Url::parse(&format!("http://127.0.0.1:{}", candidate.port)).ok()?;
     let get = |path| get(client, &base, path);
-    let (list, props, studio, tags) = join4(
-        get("v1/models"),
-        get("props"),
-        get("api/v0/models"),
-        get("api/tags"),
-    )
-    .await;
+    let (list, props, studio, tags) =
+        join4(get("v1/models"), get("props"), get("api/v0/models"), get("api/tags")).await;
     // llama-server also answers Ollama's path, so it comes first.
     let (kind, models) = llama_server(list.as_ref(), props.as_ref())
         .map(|models| (LocalServer::LlamaServer, models))
-        .or_else(|| {
-            Some((
-                LocalServer::LmStudio,
-                lm_studio(list.as_ref(), studio.as_ref())?,
-            ))
-        })
+        .or_else(|| Some((LocalServer::LmStudio, lm_studio(list.as_ref(), studio.as_ref())?)))
         .or_else(|| Some((LocalServer::Ollama, ollama(tags.as_ref()?)?)))?;
     let base_url = format!("http://127.0.0.1:{}/v1", candidate.port);
-    Some(Found {
-        kind,
-        base_url,
-        models: models.into_iter().take(MAX_MODELS).collect(),
-    })
+    Some(Found { kind, base_url, models: models.into_iter().take(MAX_MODELS).collect() })
 }
 
 async fn get(client: &Client, base: &Url, path: &str) -> Option<Value> {
     let ask = async {
-        let response = client
-            .get(super::http::join(base, path))
-            .send()
-            .await
-            .ok()?;
+        let response = client.get(super::http::join(base, path)).send().await.ok()?;
         if !response.status().is_success() {
             return None;
         }
@@ -129,11 +100,7 @@ async fn get(client: &Client, base: &Url, path: &str) -> Option<Value> {
 /// Whether any entry of an OpenAI list has this owner.
 fn owned_by(list: &Value, owner: &str) -> bool {
     let entries = list.get("data").and_then(Value::as_array);
-    entries.is_some_and(|entries| {
-        entries
-            .iter()
-            .any(|entry| entry.get("owned_by").is_some_and(|by| by == owner))
-    })
+    entries.is_some_and(|entries| entries.iter().any(|entry| entry.get("owned_by").is_some_and(|by| by == owner)))
 }
 
 /// `/props` tells what the server was started with: the window it really has, and whether
@@ -145,18 +112,14 @@ fn llama_server(list: Option<&Value>, props: Option<&Value>) -> Option<Vec<Model
         return None;
     }
     let window = settings.and_then(|settings| tokens(settings.get("n_ctx")?));
-    let images = props
-        .and_then(|props| props.pointer("/modalities/vision")?.as_bool())
-        .unwrap_or(false);
-    let models = models::parse(Api::OpenAi, list)?
-        .into_iter()
-        .map(|model| Model {
-            // The id is the path of the model's file.
-            name: file_stem(&model.id),
-            context_window: window.or(model.context_window),
-            input: modalities(images),
-            ..model
-        });
+    let images = props.and_then(|props| props.pointer("/modalities/vision")?.as_bool()).unwrap_or(false);
+    let models = models::parse(Api::OpenAi, list)?.into_iter().map(|model| Model {
+        // The id is the path of the model's file.
+        name: file_stem(&model.id),
+        context_window: window.or(model.context_window),
+        input: modalities(images),
+        ..model
+    });
     Some(models.collect())
 }
 
@@ -173,9 +136,7 @@ fn lm_studio(list: Option<&Value>, studio: Option<&Value>) -> Option<Vec<Model>>
             .filter(|list| owned_by(list, "organization_owner"))
             .and_then(|list| models::parse(Api::OpenAi, list));
     };
-    let chat = entries
-        .iter()
-        .filter(|entry| entry.get("type").is_none_or(|kind| kind != "embeddings"));
+    let chat = entries.iter().filter(|entry| entry.get("type").is_none_or(|kind| kind != "embeddings"));
     let models = chat.filter_map(|entry| {
         let capabilities = entry.get("capabilities").and_then(Value::as_array);
         Some(Model {
@@ -189,31 +150,19 @@ fn lm_studio(list: Option<&Value>, studio: Option<&Value>) -> Option<Vec<Model>>
 }
 
 fn is_lm_studio_model(entry: &Value) -> bool {
-    ["id", "type", "state"]
-        .iter()
-        .all(|field| entry.get(field).is_some_and(Value::is_string))
+    ["id", "type", "state"].iter().all(|field| entry.get(field).is_some_and(Value::is_string))
 }
 
 fn ollama(tags: &Value) -> Option<Vec<Model>> {
     let entries = tags.get("models")?.as_array()?;
-    let names: Option<Vec<&str>> = entries
-        .iter()
-        .map(|entry| entry.get("name")?.as_str())
-        .collect();
+    let names: Option<Vec<&str>> = entries.iter().map(|entry| entry.get("name")?.as_str()).collect();
     let models = entries.iter().zip(names?).filter_map(|(entry, name)| {
         let families = entry.pointer("/details/families").and_then(Value::as_array);
         let any = |part: &str| {
-            families.is_some_and(|all| {
-                all.iter()
-                    .filter_map(Value::as_str)
-                    .any(|family| family.contains(part))
-            })
+            families.is_some_and(|all| all.iter().filter_map(Value::as_str).any(|family| family.contains(part)))
         };
         // Of the families, `bert` only embeds, and `clip` and `mllama` see.
-        (!any("bert")).then(|| Model {
-            input: modalities(any("clip") || any("mllama")),
-            ..named(name)
-        })
+        (!any("bert")).then(|| Model { input: modalities(any("clip") || any("mllama")), ..named(name) })
     });
     Some(models.collect())
 }

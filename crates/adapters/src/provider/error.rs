@@ -131,14 +131,10 @@ impl Origin {
     pub fn transport(&self, error: &reqwest::Error, started: bool) -> ProviderError {
         let server = &self.server;
         if error.is_connect() {
-            let text =
-                format!("cannot connect to {server}. Is the server running, and is baseUrl right?");
+            let text = format!("cannot connect to {server}. Is the server running, and is baseUrl right?");
             self.error(ProviderErrorKind::Network, &text)
         } else if error.is_timeout() {
-            self.error(
-                ProviderErrorKind::Timeout,
-                &format!("{server} did not answer in time. Try again."),
-            )
+            self.error(ProviderErrorKind::Timeout, &format!("{server} did not answer in time. Try again."))
         } else if started {
             self.cut()
         } else {
@@ -149,19 +145,13 @@ impl Origin {
 
     /// The answer stopped without its end marker.
     pub fn cut(&self) -> ProviderError {
-        let text = format!(
-            "{} cut the answer off before its end. Try again.",
-            self.server
-        );
+        let text = format!("{} cut the answer off before its end. Try again.", self.server);
         self.error(ProviderErrorKind::Cut, &text)
     }
 
     /// The server speaks something else than the configured API.
     pub fn garbage(&self, what: &str) -> ProviderError {
-        let text = format!(
-            "{} sent {what}. Is baseUrl the address of a model API?",
-            self.server
-        );
+        let text = format!("{} sent {what}. Is baseUrl the address of a model API?", self.server);
         self.error(ProviderErrorKind::Network, &text)
     }
 
@@ -224,11 +214,7 @@ fn kind_of_status(status: u16, body: &str) -> ProviderErrorKind {
 }
 
 fn kind_of_event(error: &Value) -> ProviderErrorKind {
-    if let Some(status) = error
-        .get("code")
-        .and_then(Value::as_u64)
-        .and_then(|code| u16::try_from(code).ok())
-    {
+    if let Some(status) = error.get("code").and_then(Value::as_u64).and_then(|code| u16::try_from(code).ok()) {
         return kind_of_status(status, &error.to_string().to_lowercase());
     }
     let text = error.to_string().to_lowercase();
@@ -237,11 +223,7 @@ fn kind_of_event(error: &Value) -> ProviderErrorKind {
         ProviderErrorKind::Quota
     } else if has(&["rate_limit", "rate limit", "resource_exhausted"]) {
         ProviderErrorKind::RateLimit
-    } else if has(&[
-        "authentication_error",
-        "permission_error",
-        "invalid_api_key",
-    ]) {
+    } else if has(&["authentication_error", "permission_error", "invalid_api_key"]) {
         ProviderErrorKind::Auth
     } else if is_context(&text) {
         ProviderErrorKind::Context
@@ -253,9 +235,7 @@ fn kind_of_event(error: &Value) -> ProviderErrorKind {
 }
 
 fn is_quota(body: &str) -> bool {
-    ["insufficient_quota", "billing", "credit"]
-        .iter()
-        .any(|word| body.contains(word))
+    ["insufficient_quota", "billing", "credit"].iter().any(|word| body.contains(word))
 }
 
 fn is_context(body: &str) -> bool {
@@ -283,27 +263,15 @@ fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
 /// The server's own words, from the shapes of error that providers use, or a short plain text.
 fn said_by_server(body: &str) -> Option<String> {
     let text = match serde_json::from_str::<Value>(body) {
-        Ok(json) => [
-            "/error/message",
-            "/0/error/message",
-            "/message",
-            "/error",
-            "/detail",
-        ]
-        .iter()
-        .find_map(|path| json.pointer(path)?.as_str().map(str::to_owned))?,
+        Ok(json) => ["/error/message", "/0/error/message", "/message", "/error", "/detail"]
+            .iter()
+            .find_map(|path| json.pointer(path)?.as_str().map(str::to_owned))?,
         // A page of HTML says nothing to a person.
         Err(_) if body.trim_start().starts_with('<') => return None,
         Err(_) => body.to_owned(),
     };
     let text = text.trim();
-    (!text.is_empty()).then(|| {
-        if text.ends_with(['.', '!', '?']) {
-            text.to_owned()
-        } else {
-            format!("{text}.")
-        }
-    })
+    (!text.is_empty()).then(|| if text.ends_with(['.', '!', '?']) { text.to_owned() } else { format!("{text}.") })
 }
 
 /// At most `limit` characters on one line, without control characters.

@@ -61,10 +61,7 @@ pub struct GenaiProvider {
 /// Without the base URL: it may hold a password.
 impl fmt::Debug for GenaiProvider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("GenaiProvider")
-            .field("origin", &self.origin)
-            .field("api", &self.api)
-            .finish_non_exhaustive()
+        f.debug_struct("GenaiProvider").field("origin", &self.origin).field("api", &self.api).finish_non_exhaustive()
     }
 }
 
@@ -79,22 +76,13 @@ impl GenaiProvider {
             server: "the server".to_owned(),
             key: options.api_key.filter(|key| !key.expose().is_empty()),
         };
-        let written = options
-            .base_url
-            .as_deref()
-            .unwrap_or_else(|| options.api.default_base_url());
-        let parsed = Url::parse(written)
-            .ok()
-            .filter(|url| matches!(url.scheme(), "http" | "https"));
+        let written = options.base_url.as_deref().unwrap_or_else(|| options.api.default_base_url());
+        let parsed = Url::parse(written).ok().filter(|url| matches!(url.scheme(), "http" | "https"));
         let Some(mut base) = parsed else {
             let text = "its baseUrl is not an address that starts with http:// or https://. Correct baseUrl.";
             return Err(origin.error(ProviderErrorKind::Request, text));
         };
-        if origin
-            .key
-            .as_ref()
-            .is_some_and(|key| HeaderValue::from_str(key.expose()).is_err())
-        {
+        if origin.key.as_ref().is_some_and(|key| HeaderValue::from_str(key.expose()).is_err()) {
             let text = "its apiKey has characters that no key has. Set the provider's apiKey anew.";
             return Err(origin.error(ProviderErrorKind::Auth, text));
         }
@@ -107,54 +95,18 @@ impl GenaiProvider {
             let text = format!("no HTTP client can be made: {}.", error.without_url());
             origin.error(ProviderErrorKind::Network, &text)
         })?;
-        let genai = genai::Client::builder()
-            .with_reqwest(client.clone())
-            .build()
-            .map_err(|_| {
-                origin.error(
-                    ProviderErrorKind::Network,
-                    "no HTTP client can be made. Restart the gateway.",
-                )
-            })?;
-        Ok(Self {
-            origin,
-            api: options.api,
-            base,
-            models: options.models,
-            client,
-            genai,
-        })
+        let genai = genai::Client::builder().with_reqwest(client.clone()).build().map_err(|_| {
+            origin.error(ProviderErrorKind::Network, "no HTTP client can be made. Restart the gateway.")
+        })?;
+        Ok(Self { origin, api: options.api, base, models: options.models, client, genai })
     }
 
     async fn chat(&self, request: ChatRequest) -> Result<ChatStream, ProviderError> {
-        let origin = Origin {
-            model: Some(request.model.clone()),
-            ..self.origin.clone()
-        };
+        let origin = Origin { model: Some(request.model.clone()), ..self.origin.clone() };
         match self.api {
-            Api::OpenAi | Api::Ollama => {
-                openai::stream(&self.client, &self.base, origin, request).await
-            }
-            Api::Anthropic => {
-                vendor::stream(
-                    &self.genai,
-                    AdapterKind::Anthropic,
-                    &self.base,
-                    origin,
-                    request,
-                )
-                .await
-            }
-            Api::Gemini => {
-                vendor::stream(
-                    &self.genai,
-                    AdapterKind::Gemini,
-                    &self.base,
-                    origin,
-                    request,
-                )
-                .await
-            }
+            Api::OpenAi | Api::Ollama => openai::stream(&self.client, &self.base, origin, request).await,
+            Api::Anthropic => vendor::stream(&self.genai, AdapterKind::Anthropic, &self.base, origin, request).await,
+            Api::Gemini => vendor::stream(&self.genai, AdapterKind::Gemini, &self.base, origin, request).await,
         }
     }
 }

@@ -11,10 +11,7 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 
 use super::models::named;
-use super::{
-    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Model, Part, Provider, ProviderError,
-    Stop,
-};
+use super::{ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Model, Part, Provider, ProviderError, Stop};
 
 /// The provider's id.
 const ID: &str = "builtin";
@@ -65,25 +62,15 @@ fn spoken(text: &str) -> ChatStream {
         sleep(pause).await;
         Ok(ChatPiece::Text(word))
     });
-    let end = ChatEnd {
-        tool_calls: Vec::new(),
-        usage: None,
-        stop: Stop::End,
-    };
+    let end = ChatEnd { tool_calls: Vec::new(), usage: None, stop: Stop::End };
     words.chain(stream::iter([Ok(ChatPiece::End(end))])).boxed()
 }
 
 /// The first answer of a conversation says what is speaking.
 fn answer(messages: &[ChatMessage]) -> String {
-    let first = !messages
-        .iter()
-        .any(|message| matches!(message, ChatMessage::Assistant { .. }));
+    let first = !messages.iter().any(|message| matches!(message, ChatMessage::Assistant { .. }));
     let text = Topic::of(&last_question(messages)).text();
-    if first {
-        format!("{LABEL}\n\n{text}")
-    } else {
-        text.to_owned()
-    }
+    if first { format!("{LABEL}\n\n{text}") } else { text.to_owned() }
 }
 
 fn last_question(messages: &[ChatMessage]) -> String {
@@ -115,34 +102,13 @@ impl Topic {
     fn of(question: &str) -> Self {
         let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).collect();
         let has = |terms: &[&str]| {
-            terms.iter().any(|term| {
-                if term.contains(' ') {
-                    question.contains(term)
-                } else {
-                    words.contains(term)
-                }
-            })
+            terms.iter().any(|term| if term.contains(' ') { question.contains(term) } else { words.contains(term) })
         };
-        if has(&[
-            "something long",
-            "long answer",
-            "long text",
-            "streaming",
-            "stream",
-        ]) {
+        if has(&["something long", "long answer", "long text", "streaming", "stream"]) {
             Self::Long
         } else if has(CONNECT) {
             Self::Connect
-        } else if has(&[
-            "privacy",
-            "private",
-            "safe",
-            "safety",
-            "secure",
-            "security",
-            "telemetry",
-            "my data",
-        ]) {
+        } else if has(&["privacy", "private", "safe", "safety", "secure", "security", "telemetry", "my data"]) {
             Self::Privacy
         } else if has(&["tray", "icon", "menu bar", "close the window", "quit"]) {
             Self::Tray
@@ -155,17 +121,7 @@ impl Topic {
             "features",
         ]) {
             Self::Abilities
-        } else if has(&[
-            "hello",
-            "hi",
-            "hey",
-            "help",
-            "start",
-            "good morning",
-            "good evening",
-            "thanks",
-            "thank you",
-        ]) {
+        } else if has(&["hello", "hi", "hey", "help", "start", "good morning", "good evening", "thanks", "thank you"]) {
             Self::Greeting
         } else {
             Self::Unknown

@@ -48,12 +48,7 @@ pub(super) fn client(base: &Url) -> reqwest::Result<Client> {
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_TIMEOUT)
         .user_agent(concat!("simpleclaw/", env!("CARGO_PKG_VERSION")));
-    if is_loopback(base) {
-        builder.no_proxy()
-    } else {
-        builder
-    }
-    .build()
+    if is_loopback(base) { builder.no_proxy() } else { builder }.build()
 }
 
 /// `base` with `path` after it, whether or not `base` ends in a slash; a query stays.
@@ -64,10 +59,7 @@ pub(super) fn join(base: &Url, path: &str) -> Url {
 }
 
 /// The body, as long as it is no longer than `limit` bytes: `None` if it is.
-pub(super) async fn read_bounded(
-    mut response: Response,
-    limit: usize,
-) -> reqwest::Result<Option<Vec<u8>>> {
+pub(super) async fn read_bounded(mut response: Response, limit: usize) -> reqwest::Result<Option<Vec<u8>>> {
     let mut body = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if body.len() + chunk.len() > limit {
@@ -81,10 +73,7 @@ pub(super) async fn read_bounded(
 fn is_loopback(url: &Url) -> bool {
     match url.host_str() {
         Some("localhost") => true,
-        Some(host) => host
-            .trim_matches(['[', ']'])
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|ip| ip.is_loopback()),
+        Some(host) => host.trim_matches(['[', ']']).parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback()),
         None => false,
     }
 }

@@ -201,9 +201,5 @@ fn parse_arguments(text: String) -> Value {
 
 /// The text of a tool's result; most wire formats have no field for a failure.
 fn result_text(content: String, is_error: bool) -> String {
-    if is_error {
-        format!("Error: {content}")
-    } else {
-        content
-    }
+    if is_error { format!("Error: {content}") } else { content }
 }

@@ -22,30 +22,17 @@ const MAX_ID: usize = 256;
 const NOT_FOR_CHAT: [&str; 5] = ["embed", "whisper", "tts-", "dall-e", "moderation"];
 
 /// Asks the server.
-pub(super) async fn list(
-    client: &Client,
-    api: Api,
-    base: &Url,
-    origin: &Origin,
-) -> Result<Vec<Model>, ProviderError> {
+pub(super) async fn list(client: &Client, api: Api, base: &Url, origin: &Origin) -> Result<Vec<Model>, ProviderError> {
     match timeout(TIME_LIMIT, ask(client, api, base, origin)).await {
         Ok(models) => models,
         Err(_) => {
-            let text = format!(
-                "{} did not list its models within ten seconds. Try again.",
-                origin.server
-            );
+            let text = format!("{} did not list its models within ten seconds. Try again.", origin.server);
             Err(origin.error(ProviderErrorKind::Timeout, &text))
         }
     }
 }
 
-async fn ask(
-    client: &Client,
-    api: Api,
-    base: &Url,
-    origin: &Origin,
-) -> Result<Vec<Model>, ProviderError> {
+async fn ask(client: &Client, api: Api, base: &Url, origin: &Origin) -> Result<Vec<Model>, ProviderError> {
     let mut url = join(base, "models");
     // Both give pages of a few dozen unless asked for more.
     let page_size = match api {
@@ -54,8 +41,7 @@ async fn ask(
         Api::OpenAi | Api::Ollama => None,
     };
     if let Some(name) = page_size {
-        url.query_pairs_mut()
-            .append_pair(name, &MAX_MODELS.to_string());
+        url.query_pairs_mut().append_pair(name, &MAX_MODELS.to_string());
     }
     let mut call = client.get(url);
     let key = origin.key.as_ref().map(|key| key.expose());
@@ -68,19 +54,13 @@ async fn ask(
     if api == Api::Anthropic {
         call = call.header("anthropic-version", "2023-06-01");
     }
-    let response = call
-        .send()
-        .await
-        .map_err(|error| origin.transport(&error, false))?;
+    let response = call.send().await.map_err(|error| origin.transport(&error, false))?;
     if !response.status().is_success() {
         return Err(failure(origin, response).await);
     }
-    let body = read_bounded(response, MAX_BODY)
-        .await
-        .map_err(|error| origin.transport(&error, true))?;
+    let body = read_bounded(response, MAX_BODY).await.map_err(|error| origin.transport(&error, true))?;
     let body = body.ok_or_else(|| origin.garbage("a list of models longer than 4 MiB"))?;
-    let json: Value = serde_json::from_slice(&body)
-        .map_err(|_| origin.garbage("a list of models that is not JSON"))?;
+    let json: Value = serde_json::from_slice(&body).map_err(|_| origin.garbage("a list of models that is not JSON"))?;
     parse(api, &json).ok_or_else(|| origin.garbage("something that is not a list of models"))
 }
 
@@ -92,14 +72,7 @@ pub(super) fn parse(api: Api, json: &Value) -> Option<Vec<Model>> {
         Api::Gemini => ("models", gemini),
     };
     let entries = json.get(list)?.as_array()?;
-    Some(
-        entries
-            .iter()
-            .filter_map(read)
-            .filter(usable)
-            .take(MAX_MODELS)
-            .collect(),
-    )
+    Some(entries.iter().filter_map(read).filter(usable).take(MAX_MODELS).collect())
 }
 
 fn usable(model: &Model) -> bool {
@@ -110,23 +83,13 @@ fn usable(model: &Model) -> bool {
 fn openai(entry: &Value) -> Option<Model> {
     let id = entry.get("id")?.as_str()?;
     // None of these is part of the shape; each is what one family of servers adds.
-    let window = [
-        "/context_length",
-        "/max_model_len",
-        "/max_context_length",
-        "/meta/n_ctx",
-        "/meta/n_ctx_train",
-    ];
+    let window = ["/context_length", "/max_model_len", "/max_context_length", "/meta/n_ctx", "/meta/n_ctx_train"];
     let images = entry
         .pointer("/architecture/input_modalities")
         .and_then(Value::as_array)
         .is_some_and(|kinds| kinds.iter().any(|kind| kind == "image"));
     Some(Model {
-        name: entry
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or(id)
-            .to_owned(),
+        name: entry.get("name").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: window.iter().find_map(|path| tokens(entry.pointer(path)?)),
         input: modalities(images),
         ..named(id)
@@ -136,11 +99,7 @@ fn openai(entry: &Value) -> Option<Model> {
 fn anthropic(entry: &Value) -> Option<Model> {
     let id = entry.get("id")?.as_str()?;
     Some(Model {
-        name: entry
-            .get("display_name")
-            .and_then(Value::as_str)
-            .unwrap_or(id)
-            .to_owned(),
+        name: entry.get("display_name").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: entry.get("max_input_tokens").and_then(tokens),
         // Every model this API offers reads images and calls tools.
         input: modalities(true),
@@ -152,18 +111,12 @@ fn anthropic(entry: &Value) -> Option<Model> {
 fn gemini(entry: &Value) -> Option<Model> {
     let id = entry.get("name")?.as_str()?;
     let id = id.strip_prefix("models/").unwrap_or(id);
-    let methods = entry
-        .get("supportedGenerationMethods")
-        .and_then(Value::as_array)?;
+    let methods = entry.get("supportedGenerationMethods").and_then(Value::as_array)?;
     if !methods.iter().any(|method| method == "generateContent") {
         return None;
     }
     Some(Model {
-        name: entry
-            .get("displayName")
-            .and_then(Value::as_str)
-            .unwrap_or(id)
-            .to_owned(),
+        name: entry.get("displayName").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: entry.get("inputTokenLimit").and_then(tokens),
         input: modalities(true),
         reasoning: entry.get("thinking").and_then(Value::as_bool),
@@ -184,16 +137,9 @@ pub(super) fn named(id: &str) -> Model {
 }
 
 pub(super) fn modalities(images: bool) -> Vec<Modality> {
-    if images {
-        vec![Modality::Text, Modality::Image]
-    } else {
-        vec![Modality::Text]
-    }
+    if images { vec![Modality::Text, Modality::Image] } else { vec![Modality::Text] }
 }
 
 pub(super) fn tokens(value: &Value) -> Option<u32> {
-    value
-        .as_u64()
-        .and_then(|count| u32::try_from(count).ok())
-        .filter(|count| *count > 0)
+    value.as_u64().and_then(|count| u32::try_from(count).ok()).filter(|count| *count > 0)
 }

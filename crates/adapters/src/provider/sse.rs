@@ -89,13 +89,10 @@ mod tests {
 
     #[test]
     fn every_cut_gives_the_same_events() {
-        let stream = "\u{feff}: hello\r\nevent: x\r\ndata: a🦀\r\n\r\ndata:b\rdata: c\r\rdata\n\ndata: d\r\ndata: e\r\n\r\n";
+        let stream =
+            "\u{feff}: hello\r\nevent: x\r\ndata: a🦀\r\n\r\ndata:b\rdata: c\r\rdata\n\ndata: d\r\ndata: e\r\n\r\n";
         for chunk in 1..=stream.len() {
-            assert_eq!(
-                events_of(stream.as_bytes(), chunk),
-                ["a🦀", "b\nc", "d\ne"],
-                "chunks of {chunk}"
-            );
+            assert_eq!(events_of(stream.as_bytes(), chunk), ["a🦀", "b\nc", "d\ne"], "chunks of {chunk}");
         }
     }
 
@@ -103,9 +100,7 @@ mod tests {
     fn an_unfinished_event_is_the_rest() {
         let mut parser = SseParser::default();
         let mut events = VecDeque::new();
-        parser
-            .push(b"data: [DONE]", &mut events)
-            .expect("well-formed");
+        parser.push(b"data: [DONE]", &mut events).expect("well-formed");
         assert!(events.is_empty());
         assert_eq!(parser.rest(), Ok(Some("[DONE]".to_owned())));
         assert_eq!(parser.rest(), Ok(None));
@@ -115,23 +110,14 @@ mod tests {
     fn an_endless_line_or_event_is_refused() {
         let mut events = VecDeque::new();
         let line = vec![b'x'; MAX_EVENT + 1];
-        assert_eq!(
-            SseParser::default().push(&line, &mut events),
-            Err(SseFault::TooLong)
-        );
+        assert_eq!(SseParser::default().push(&line, &mut events), Err(SseFault::TooLong));
         let event = "data: 12345678\n".repeat(MAX_EVENT / 8);
-        assert_eq!(
-            SseParser::default().push(event.as_bytes(), &mut events),
-            Err(SseFault::TooLong)
-        );
+        assert_eq!(SseParser::default().push(event.as_bytes(), &mut events), Err(SseFault::TooLong));
     }
 
     #[test]
     fn bytes_that_are_no_text_are_refused() {
         let mut events = VecDeque::new();
-        assert_eq!(
-            SseParser::default().push(b"data: \xff\xfe\n\n", &mut events),
-            Err(SseFault::NotUtf8)
-        );
+        assert_eq!(SseParser::default().push(b"data: \xff\xfe\n\n", &mut events), Err(SseFault::NotUtf8));
     }
 }

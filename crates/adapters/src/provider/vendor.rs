@@ -20,8 +20,8 @@ use serde_json::Value;
 use super::error::{Origin, ProviderError, ProviderErrorKind};
 use super::http::join;
 use super::{
-    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Part, Stop, Thinking, ToolCall,
-    Usage, arguments_object, parse_arguments, result_text,
+    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Part, Stop, Thinking, ToolCall, Usage, arguments_object,
+    parse_arguments, result_text,
 };
 
 /// Sends the request and waits for the first piece of the answer.
@@ -43,21 +43,13 @@ pub(super) async fn stream(
         model: ModelIden::new(kind, request.model.clone()),
     };
     let options = options(&request, kind);
-    let answer = client
-        .exec_chat_stream(target, chat_request(request), Some(&options))
-        .await;
+    let answer = client.exec_chat_stream(target, chat_request(request), Some(&options)).await;
     let events = answer.map_err(|error| fault(&origin, &error))?.stream;
-    let mut answer = Answer {
-        events,
-        origin,
-        kind,
-        ended: false,
-    };
+    let mut answer = Answer { events, origin, kind, ended: false };
     // genai sends nothing until it is polled; the first piece shows that the call was accepted.
     let first = answer.next().await?;
-    let rest = stream::try_unfold(answer, |mut answer| async move {
-        Ok(answer.next().await?.map(|piece| (piece, answer)))
-    });
+    let rest =
+        stream::try_unfold(answer, |mut answer| async move { Ok(answer.next().await?.map(|piece| (piece, answer))) });
     Ok(stream::iter(first.map(Ok)).chain(rest).boxed())
 }
 
@@ -80,9 +72,7 @@ impl Answer {
                     return Ok(Some(ChatPiece::Thinking(chunk.content)));
                 }
                 // For a Gemini stream that just stops genai makes up an end, without a reason.
-                ChatStreamEvent::End(end)
-                    if self.kind == AdapterKind::Gemini && end.captured_stop_reason.is_none() =>
-                {
+                ChatStreamEvent::End(end) if self.kind == AdapterKind::Gemini && end.captured_stop_reason.is_none() => {
                     return Err(self.origin.cut());
                 }
                 ChatStreamEvent::End(end) => {
@@ -114,17 +104,15 @@ fn options(request: &ChatRequest, kind: AdapterKind) -> wire::ChatOptions {
     }
     // Anthropic wants the signed reasoning back with a tool's result. It is not kept, so the
     // step after a tool call goes without reasoning, which Anthropic allows.
-    let after_tool = matches!(
-        request.messages.last(),
-        Some(ChatMessage::ToolResult { .. })
-    );
+    let after_tool = matches!(request.messages.last(), Some(ChatMessage::ToolResult { .. }));
     match request.thinking {
-        Some(thinking) if !(after_tool && kind == AdapterKind::Anthropic) => options
-            .with_reasoning_effort(match thinking {
+        Some(thinking) if !(after_tool && kind == AdapterKind::Anthropic) => {
+            options.with_reasoning_effort(match thinking {
                 Thinking::Low => wire::ReasoningEffort::Low,
                 Thinking::Medium => wire::ReasoningEffort::Medium,
                 Thinking::High => wire::ReasoningEffort::High,
-            }),
+            })
+        }
         _ => options,
     }
 }
@@ -134,16 +122,8 @@ fn chat_request(request: ChatRequest) -> wire::ChatRequest {
     let mut results: Vec<wire::ToolResponse> = Vec::new();
     for message in request.messages {
         // Results of calls made together go back together, in one message.
-        if let ChatMessage::ToolResult {
-            call_id,
-            name,
-            content,
-            is_error,
-        } = message
-        {
-            results.push(
-                wire::ToolResponse::new(call_id, result_text(content, is_error)).with_fn_name(name),
-            );
+        if let ChatMessage::ToolResult { call_id, name, content, is_error } = message {
+            results.push(wire::ToolResponse::new(call_id, result_text(content, is_error)).with_fn_name(name));
             continue;
         }
         flush(&mut results, &mut messages);
@@ -154,23 +134,16 @@ fn chat_request(request: ChatRequest) -> wire::ChatRequest {
             }
             ChatMessage::Assistant { text, tool_calls } => {
                 let text = (!text.is_empty()).then(|| ContentPart::Text(text));
-                let calls = tool_calls
-                    .into_iter()
-                    .map(|call| ContentPart::ToolCall(wire_call(call)));
+                let calls = tool_calls.into_iter().map(|call| ContentPart::ToolCall(wire_call(call)));
                 let parts: Vec<ContentPart> = text.into_iter().chain(calls).collect();
-                messages.push(wire::ChatMessage::assistant(MessageContent::from_parts(
-                    parts,
-                )));
+                messages.push(wire::ChatMessage::assistant(MessageContent::from_parts(parts)));
             }
             ChatMessage::ToolResult { .. } => {}
         }
     }
     flush(&mut results, &mut messages);
-    let tool = |tool: super::ToolSpec| {
-        wire::Tool::new(tool.name)
-            .with_description(tool.description)
-            .with_schema(tool.schema)
-    };
+    let tool =
+        |tool: super::ToolSpec| wire::Tool::new(tool.name).with_description(tool.description).with_schema(tool.schema);
     let mut chat = wire::ChatRequest::new(messages);
     if !request.tools.is_empty() {
         chat = chat.with_tools(request.tools.into_iter().map(tool));
@@ -190,11 +163,9 @@ fn flush(results: &mut Vec<wire::ToolResponse>, messages: &mut Vec<wire::ChatMes
 fn user_part(part: Part) -> ContentPart {
     match part {
         Part::Text(text) => ContentPart::Text(text),
-        Part::Image {
-            mime_type,
-            bytes,
-            name,
-        } => ContentPart::from_binary_base64(mime_type, STANDARD.encode(&bytes), Some(name)),
+        Part::Image { mime_type, bytes, name } => {
+            ContentPart::from_binary_base64(mime_type, STANDARD.encode(&bytes), Some(name))
+        }
     }
 }
 
@@ -217,20 +188,12 @@ fn chat_end(end: StreamEnd) -> ChatEnd {
     let stop = match reason {
         // Gemini says `STOP` where it means the calls.
         None | Some(wire::StopReason::Completed(_)) if !tool_calls.is_empty() => Stop::ToolCalls,
-        None | Some(wire::StopReason::Completed(_) | wire::StopReason::StopSequence(_)) => {
-            Stop::End
-        }
+        None | Some(wire::StopReason::Completed(_) | wire::StopReason::StopSequence(_)) => Stop::End,
         Some(wire::StopReason::ToolCall(_)) => Stop::ToolCalls,
         Some(wire::StopReason::MaxTokens(_)) => Stop::Length,
-        Some(wire::StopReason::ContentFilter(word) | wire::StopReason::Other(word)) => {
-            Stop::Other(word)
-        }
+        Some(wire::StopReason::ContentFilter(word) | wire::StopReason::Other(word)) => Stop::Other(word),
     };
-    ChatEnd {
-        tool_calls,
-        usage,
-        stop,
-    }
+    ChatEnd { tool_calls, usage, stop }
 }
 
 fn tool_call(call: wire::ToolCall) -> ToolCall {
@@ -239,11 +202,7 @@ fn tool_call(call: wire::ToolCall) -> ToolCall {
         Value::Null => Value::Object(serde_json::Map::new()),
         other => other,
     };
-    ToolCall {
-        id: call.call_id,
-        name: call.fn_name,
-        arguments,
-    }
+    ToolCall { id: call.call_id, name: call.fn_name, arguments }
 }
 
 fn usage(usage: &wire::Usage) -> Option<Usage> {
@@ -261,12 +220,7 @@ fn usage(usage: &wire::Usage) -> Option<Usage> {
 
 fn fault(origin: &Origin, error: &genai::Error) -> ProviderError {
     match error {
-        genai::Error::HttpError {
-            status,
-            body,
-            headers,
-            ..
-        } => origin.status(*status, headers, body),
+        genai::Error::HttpError { status, body, headers, .. } => origin.status(*status, headers, body),
         genai::Error::ChatResponse { body, .. } => origin.event(body),
         genai::Error::WebStream { error, .. } => {
             if let Some(inner) = error.downcast_ref::<genai::Error>() {
@@ -281,9 +235,9 @@ fn fault(origin: &Origin, error: &genai::Error) -> ProviderError {
                 origin.garbage("bytes that are no text")
             }
         }
-        genai::Error::StreamParse { .. }
-        | genai::Error::JsonValueExt(_)
-        | genai::Error::SerdeJson(_) => origin.garbage("malformed JSON in its stream"),
+        genai::Error::StreamParse { .. } | genai::Error::JsonValueExt(_) | genai::Error::SerdeJson(_) => {
+            origin.garbage("malformed JSON in its stream")
+        }
         // The others are about the request, and some of them quote it whole.
         _ => {
             let text = "the request does not fit this API. Choose another model, or leave the attachments out.";

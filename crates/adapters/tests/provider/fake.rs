@@ -60,10 +60,7 @@ impl Reply {
     }
 
     pub fn steps(steps: Vec<Step>) -> Self {
-        Self {
-            steps,
-            ..Self::sse("")
-        }
+        Self { steps, ..Self::sse("") }
     }
 
     pub fn header(mut self, name: &'static str, value: &str) -> Self {
@@ -147,9 +144,7 @@ impl Drop for Gone {
 
 async fn read(request: Request) -> Seen {
     let (head, body) = request.into_parts();
-    let bytes = axum::body::to_bytes(body, 8 << 20)
-        .await
-        .unwrap_or_default();
+    let bytes = axum::body::to_bytes(body, 8 << 20).await.unwrap_or_default();
     Seen {
         line: format!("{} {}", head.method, head.uri),
         headers: head.headers,
@@ -158,27 +153,24 @@ async fn read(request: Request) -> Seen {
 }
 
 fn respond(reply: Reply, gone: Gone) -> Response {
-    let steps = stream::unfold(
-        (reply.steps.into_iter(), gone),
-        |(mut steps, gone)| async move {
-            loop {
-                match steps.next()? {
-                    Step::Send(bytes) => return Some((Ok(Bytes::from(bytes)), (steps, gone))),
-                    Step::Wait(time) => tokio::time::sleep(time).await,
-                    // A moment, so that what was sent before is not lost with the connection.
-                    Step::Break => {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                        return Some((Err(std::io::Error::other("broken off")), (steps, gone)));
-                    }
-                    Step::Hang => std::future::pending().await,
-                    Step::Flood => {
-                        let more = vec![Step::Flood].into_iter();
-                        return Some((Ok(Bytes::from(vec![b'x'; 1 << 16])), (more, gone)));
-                    }
+    let steps = stream::unfold((reply.steps.into_iter(), gone), |(mut steps, gone)| async move {
+        loop {
+            match steps.next()? {
+                Step::Send(bytes) => return Some((Ok(Bytes::from(bytes)), (steps, gone))),
+                Step::Wait(time) => tokio::time::sleep(time).await,
+                // A moment, so that what was sent before is not lost with the connection.
+                Step::Break => {
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    return Some((Err(std::io::Error::other("broken off")), (steps, gone)));
+                }
+                Step::Hang => std::future::pending().await,
+                Step::Flood => {
+                    let more = vec![Step::Flood].into_iter();
+                    return Some((Ok(Bytes::from(vec![b'x'; 1 << 16])), (more, gone)));
                 }
             }
-        },
-    );
+        }
+    });
     let mut response = Response::builder().status(reply.status);
     for (name, value) in reply.headers {
         response = response.header(name, value);
@@ -203,9 +195,7 @@ pub fn openai(fake: &Fake) -> GenaiProvider {
 }
 
 pub fn user(text: &str) -> ChatMessage {
-    ChatMessage::User {
-        parts: vec![Part::Text(text.to_owned())],
-    }
+    ChatMessage::User { parts: vec![Part::Text(text.to_owned())] }
 }
 
 pub fn request() -> ChatRequest {
@@ -244,18 +234,11 @@ pub async fn ask(provider: &impl Provider, request: ChatRequest) -> Result<Answe
             ChatPiece::End(last) => end = Some(last),
         }
     }
-    Ok(Answer {
-        text: answer.0,
-        thinking: answer.1,
-        end: end.expect("an end or an error"),
-    })
+    Ok(Answer { text: answer.0, thinking: answer.1, end: end.expect("an end or an error") })
 }
 
 /// The pieces that came, and the error that ended them.
-pub async fn pieces(
-    provider: &impl Provider,
-    request: ChatRequest,
-) -> (Vec<ChatPiece>, Option<ProviderError>) {
+pub async fn pieces(provider: &impl Provider, request: ChatRequest) -> (Vec<ChatPiece>, Option<ProviderError>) {
     let mut stream = match provider.stream(request).await {
         Ok(stream) => stream,
         Err(error) => return (Vec::new(), Some(error)),
@@ -265,10 +248,7 @@ pub async fn pieces(
         match piece {
             Ok(piece) => pieces.push(piece),
             Err(error) => {
-                assert!(
-                    stream.next().await.is_none(),
-                    "nothing comes after an error"
-                );
+                assert!(stream.next().await.is_none(), "nothing comes after an error");
                 return (pieces, Some(error));
             }
         }

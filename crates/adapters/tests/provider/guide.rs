@@ -12,14 +12,7 @@ use crate::fake::{ask, pieces, request, user};
 const LABEL: &str = "I am SimpleClaw's **built-in guide**: a script, not a language model.";
 
 async fn said(question: &str) -> String {
-    let answer = ask(
-        &Guide::new(),
-        ChatRequest {
-            messages: vec![user(question)],
-            ..request()
-        },
-    )
-    .await;
+    let answer = ask(&Guide::new(), ChatRequest { messages: vec![user(question)], ..request() }).await;
     let answer = answer.expect("an answer");
     assert_eq!((answer.end.usage, &answer.end.stop), (None, &Stop::End));
     assert!(answer.end.tool_calls.is_empty());
@@ -37,34 +30,16 @@ async fn it_is_one_model_under_its_name() {
 
 #[tokio::test]
 async fn its_first_words_say_what_it_is() {
-    for question in [
-        "hello",
-        "help",
-        "What is the capital of France?",
-        "",
-        "🦀",
-        "connect ollama",
-    ] {
+    for question in ["hello", "help", "What is the capital of France?", "", "🦀", "connect ollama"] {
         assert!(said(question).await.starts_with(LABEL), "{question}");
     }
 }
 
 #[tokio::test]
 async fn it_labels_itself_once_in_a_conversation() {
-    let earlier = ChatMessage::Assistant {
-        text: "…".to_owned(),
-        tool_calls: vec![],
-    };
+    let earlier = ChatMessage::Assistant { text: "…".to_owned(), tool_calls: vec![] };
     let messages = vec![user("hello"), earlier, user("what does the tray do?")];
-    let answer = ask(
-        &Guide::new(),
-        ChatRequest {
-            messages,
-            ..request()
-        },
-    )
-    .await
-    .expect("an answer");
+    let answer = ask(&Guide::new(), ChatRequest { messages, ..request() }).await.expect("an answer");
     assert!(answer.text.starts_with("The tray icon"), "{}", answer.text);
 }
 
@@ -95,11 +70,7 @@ async fn it_knows_its_questions_by_their_words() {
 
 #[tokio::test]
 async fn the_same_question_gets_the_same_words() {
-    let (one, other) = join(
-        said("tell me something long"),
-        said("Tell me something LONG!"),
-    )
-    .await;
+    let (one, other) = join(said("tell me something long"), said("Tell me something LONG!")).await;
     assert_eq!(one, other);
 }
 
@@ -107,31 +78,20 @@ async fn the_same_question_gets_the_same_words() {
 async fn it_speaks_word_by_word_and_never_for_long() {
     for (question, least) in [("hello", 20), ("tell me something long", 250)] {
         let started = Instant::now();
-        let asked = ChatRequest {
-            messages: vec![user(question)],
-            ..request()
-        };
+        let asked = ChatRequest { messages: vec![user(question)], ..request() };
         let (pieces, error) = pieces(&Guide::new(), asked).await;
         let took = started.elapsed();
         assert_eq!(error, None);
         assert!(pieces.len() > least, "{} pieces", pieces.len());
-        assert!(
-            took > Duration::from_millis(100) && took < Duration::from_millis(4500),
-            "{question}: {took:?}"
-        );
-        let texts = pieces
-            .iter()
-            .filter(|piece| matches!(piece, ChatPiece::Text(text) if !text.is_empty()));
+        assert!(took > Duration::from_millis(100) && took < Duration::from_millis(4500), "{question}: {took:?}");
+        let texts = pieces.iter().filter(|piece| matches!(piece, ChatPiece::Text(text) if !text.is_empty()));
         assert_eq!(texts.count(), pieces.len() - 1, "only text and the end");
     }
 }
 
 #[tokio::test]
 async fn it_can_be_stopped() {
-    let asked = ChatRequest {
-        messages: vec![user("tell me something long")],
-        ..request()
-    };
+    let asked = ChatRequest { messages: vec![user("tell me something long")], ..request() };
     let mut stream = Guide::new().stream(asked).await.expect("a stream");
     let started = Instant::now();
     stream.next().await.expect("a piece").expect("text");
@@ -144,10 +104,7 @@ async fn it_can_be_stopped() {
 #[tokio::test]
 async fn its_example_is_a_whole_block() {
     let said = said("how do I connect a model?").await;
-    let block = said
-        .split("```yaml\n")
-        .nth(1)
-        .and_then(|rest| rest.split("```").next());
+    let block = said.split("```yaml\n").nth(1).and_then(|rest| rest.split("```").next());
     let block = block.expect("a YAML block");
     let lines: Vec<&str> = block.lines().collect();
     assert_eq!(lines[..3], ["models:", "  providers:", "    anthropic:"]);

@@ -19,10 +19,7 @@ fn model(id: &str, name: &str) -> Model {
 
 async fn listed(api: Api, body: Value) -> (Vec<Model>, Fake) {
     let fake = Fake::always(Reply::json(200, body)).await;
-    let models = provider_of(api, &fake.base(), Some(KEY))
-        .models()
-        .await
-        .expect("a list");
+    let models = provider_of(api, &fake.base(), Some(KEY)).models().await.expect("a list");
     (models, fake)
 }
 
@@ -52,9 +49,7 @@ async fn an_openai_list_is_read_and_asked_for_at_the_right_place() {
 #[tokio::test]
 async fn without_a_key_there_is_no_header() {
     let fake = Fake::always(Reply::json(200, json!({"data": []}))).await;
-    let models = provider_of(Api::OpenAi, &format!("{}/", fake.base()), None)
-        .models()
-        .await;
+    let models = provider_of(Api::OpenAi, &format!("{}/", fake.base()), None).models().await;
     assert_eq!(models, Ok(vec![]));
     assert!(fake.only().headers.get("authorization").is_none());
     assert_eq!(fake.only().line, "GET /v1/models");
@@ -65,10 +60,7 @@ async fn an_anthropic_list_is_read() {
     let body = json!({"data": [{"id": "claude-x", "display_name": "Claude X", "type": "model"}], "has_more": false});
     let (models, fake) = listed(Api::Anthropic, body).await;
     assert_eq!(models.len(), 1);
-    assert_eq!(
-        (models[0].id.as_str(), models[0].name.as_str()),
-        ("claude-x", "Claude X")
-    );
+    assert_eq!((models[0].id.as_str(), models[0].name.as_str()), ("claude-x", "Claude X"));
     assert_eq!(models[0].input, [Modality::Text, Modality::Image]);
     let seen = fake.only();
     assert_eq!(seen.line, "GET /v1/models?limit=1000");
@@ -116,15 +108,8 @@ async fn the_configured_list_asks_nobody() {
 #[tokio::test]
 async fn a_list_is_bounded() {
     let many: Vec<Value> = (0..3000).map(|n| json!({"id": format!("m-{n}")})).collect();
-    assert_eq!(
-        listed(Api::OpenAi, json!({"data": many})).await.0.len(),
-        1000
-    );
-    let fake = Fake::always(Reply {
-        steps: vec![Step::Flood],
-        ..Reply::json(200, json!(0))
-    })
-    .await;
+    assert_eq!(listed(Api::OpenAi, json!({"data": many})).await.0.len(), 1000);
+    let fake = Fake::always(Reply { steps: vec![Step::Flood], ..Reply::json(200, json!(0)) }).await;
     let error = openai(&fake).models().await.expect_err("too long");
     assert_eq!(error.kind, Kind::Network);
     assert!(error.message.contains("4 MiB"), "{}", error.message);

@@ -23,24 +23,17 @@ async fn the_path_is_exact_with_and_without_a_slash() {
     for tail in ["", "/"] {
         let fake = ending().await;
         let base = format!("{}{tail}", fake.base());
-        ask(&provider_of(Api::OpenAi, &base, Some(KEY)), request())
-            .await
-            .expect("an answer");
+        ask(&provider_of(Api::OpenAi, &base, Some(KEY)), request()).await.expect("an answer");
         assert_eq!(fake.only().line, "POST /v1/chat/completions");
     }
 }
 
 #[tokio::test]
 async fn a_query_stays_and_a_bare_address_gets_nothing_but_the_path() {
-    for (tail, line) in [
-        ("/a/b?version=2", "POST /a/b/chat/completions?version=2"),
-        ("", "POST /chat/completions"),
-    ] {
+    for (tail, line) in [("/a/b?version=2", "POST /a/b/chat/completions?version=2"), ("", "POST /chat/completions")] {
         let fake = ending().await;
         let base = format!("http://127.0.0.1:{}{tail}", fake.port);
-        ask(&provider_of(Api::OpenAi, &base, None), request())
-            .await
-            .expect("an answer");
+        ask(&provider_of(Api::OpenAi, &base, None), request()).await.expect("an answer");
         assert_eq!(fake.only().line, line);
     }
 }
@@ -50,29 +43,18 @@ async fn ollama_gets_its_v1() {
     for tail in ["", "/", "/v1"] {
         let fake = ending().await;
         let base = format!("http://127.0.0.1:{}{tail}", fake.port);
-        ask(&provider_of(Api::Ollama, &base, None), request())
-            .await
-            .expect("an answer");
+        ask(&provider_of(Api::Ollama, &base, None), request()).await.expect("an answer");
         assert_eq!(fake.only().line, "POST /v1/chat/completions");
     }
 }
 
 #[tokio::test]
 async fn the_key_is_a_bearer_and_no_key_is_no_header() {
-    for (key, header) in [
-        (Some(KEY), Some(format!("Bearer {KEY}"))),
-        (None, None),
-        (Some("  "), None),
-    ] {
+    for (key, header) in [(Some(KEY), Some(format!("Bearer {KEY}"))), (None, None), (Some("  "), None)] {
         let fake = ending().await;
-        ask(&provider_of(Api::OpenAi, &fake.base(), key), request())
-            .await
-            .expect("an answer");
+        ask(&provider_of(Api::OpenAi, &fake.base(), key), request()).await.expect("an answer");
         let seen = fake.only();
-        let sent = seen
-            .headers
-            .get("authorization")
-            .map(|value| value.to_str().expect("text"));
+        let sent = seen.headers.get("authorization").map(|value| value.to_str().expect("text"));
         assert_eq!(sent, header.as_deref(), "{key:?}");
         assert!(seen.headers.get("x-api-key").is_none());
     }
@@ -94,11 +76,7 @@ async fn a_bare_request_has_exactly_this_shape() {
 #[tokio::test]
 async fn a_model_name_is_sent_as_it_is() {
     for model in ["x::y", "deep-high", "a/b:7b"] {
-        let body = sent(ChatRequest {
-            model: model.to_owned(),
-            ..request()
-        })
-        .await;
+        let body = sent(ChatRequest { model: model.to_owned(), ..request() }).await;
         assert_eq!(body["model"], model);
         assert!(body.get("reasoning_effort").is_none());
     }
@@ -107,11 +85,7 @@ async fn a_model_name_is_sent_as_it_is() {
 #[tokio::test]
 async fn a_full_request_has_exactly_this_shape() {
     let schema = json!({"type": "object", "properties": {"path": {"type": "string"}}});
-    let call = |id: &str, arguments: Value| ToolCall {
-        id: id.to_owned(),
-        name: "read".to_owned(),
-        arguments,
-    };
+    let call = |id: &str, arguments: Value| ToolCall { id: id.to_owned(), name: "read".to_owned(), arguments };
     let result = |id: &str, content: &str, is_error| ChatMessage::ToolResult {
         call_id: id.to_owned(),
         name: "read".to_owned(),
@@ -128,10 +102,7 @@ async fn a_full_request_has_exactly_this_shape() {
             },
             result("a", "text", false),
             result("b", "no such file", true),
-            ChatMessage::Assistant {
-                text: "Done.".to_owned(),
-                tool_calls: vec![],
-            },
+            ChatMessage::Assistant { text: "Done.".to_owned(), tool_calls: vec![] },
             user("thanks"),
         ],
         tools: vec![ToolSpec {
@@ -173,17 +144,9 @@ async fn a_full_request_has_exactly_this_shape() {
 #[tokio::test]
 async fn an_image_is_sent_as_a_data_url() {
     let bytes: Arc<[u8]> = Arc::from(&b"\x89PNG\xff"[..]);
-    let image = Part::Image {
-        mime_type: "image/png".to_owned(),
-        bytes,
-        name: "a.png".to_owned(),
-    };
+    let image = Part::Image { mime_type: "image/png".to_owned(), bytes, name: "a.png".to_owned() };
     let parts = vec![Part::Text("What is it?".to_owned()), image];
-    let body = sent(ChatRequest {
-        messages: vec![ChatMessage::User { parts }],
-        ..request()
-    })
-    .await;
+    let body = sent(ChatRequest { messages: vec![ChatMessage::User { parts }], ..request() }).await;
     assert_eq!(
         body["messages"][0]["content"],
         json!([

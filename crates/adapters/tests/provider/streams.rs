@@ -12,29 +12,15 @@ const HELLO: &str = "data: {\"choices\":[{\"delta\":{\"content\":\"Hello\"}}]}\n
 #[tokio::test]
 async fn an_answer_that_is_no_stream_is_named() {
     for (reply, kind) in [
-        (
-            Reply::new(200, "text/html", "<html>Sign in</html>"),
-            Kind::Network,
-        ),
-        (
-            Reply::new(200, "text/plain", "hello there, this is no stream\n\n"),
-            Kind::Network,
-        ),
+        (Reply::new(200, "text/html", "<html>Sign in</html>"), Kind::Network),
+        (Reply::new(200, "text/plain", "hello there, this is no stream\n\n"), Kind::Network),
         (Reply::json(200, json!({"choices": []})), Kind::Network),
-        (
-            Reply::json(200, says("rate limit reached")),
-            Kind::RateLimit,
-        ),
+        (Reply::json(200, says("rate limit reached")), Kind::RateLimit),
         (Reply::sse(""), Kind::Cut),
         (Reply::new(200, "application/json", ""), Kind::Cut),
     ] {
         let error = error_from(reply).await;
-        assert_eq!(
-            (error.kind, error.http_status),
-            (kind, None),
-            "{}",
-            error.message
-        );
+        assert_eq!((error.kind, error.http_status), (kind, None), "{}", error.message);
     }
 }
 
@@ -44,10 +30,7 @@ async fn a_cut_stream_is_an_error_after_what_came() {
     for steps in [
         vec![Step::Send(HELLO.into())],
         vec![Step::Send(HELLO.into()), Step::Break],
-        vec![
-            Step::Send(format!("{HELLO}data: {{\"choi").into()),
-            Step::Break,
-        ],
+        vec![Step::Send(format!("{HELLO}data: {{\"choi").into()), Step::Break],
         vec![Step::Send(format!("{HELLO}data: {{\"choi").into())],
         vec![Step::Send(format!("{HELLO}{finished}").into())],
     ] {
@@ -55,12 +38,7 @@ async fn a_cut_stream_is_an_error_after_what_came() {
         let (pieces, error) = pieces(&openai(&fake), request()).await;
         assert_eq!(pieces, [ChatPiece::Text("Hello".to_owned())]);
         let error = error.expect("an error");
-        assert_eq!(
-            (error.kind, error.retryable()),
-            (Kind::Cut, true),
-            "{}",
-            error.message
-        );
+        assert_eq!((error.kind, error.retryable()), (Kind::Cut, true), "{}", error.message);
     }
 }
 
@@ -71,11 +49,7 @@ async fn rubbish_in_the_stream_is_named() {
         (b"data: \xff\xfe\n\n".to_vec(), "no text"),
         (vec![b'x'; 2 << 20], "1 MiB"),
     ] {
-        let fake = Fake::always(Reply::steps(vec![
-            Step::Send(HELLO.into()),
-            Step::Send(rubbish),
-        ]))
-        .await;
+        let fake = Fake::always(Reply::steps(vec![Step::Send(HELLO.into()), Step::Send(rubbish)])).await;
         let (_, error) = pieces(&openai(&fake), request()).await;
         let error = error.expect("an error");
         assert_eq!(error.kind, Kind::Network);
@@ -96,27 +70,12 @@ async fn more_tool_calls_than_can_be_right_are_refused() {
 #[tokio::test]
 async fn an_error_inside_the_stream_has_its_kind() {
     for (error, kind) in [
-        (
-            json!({"message": "x", "type": "server_error"}),
-            Kind::Network,
-        ),
-        (
-            json!({"message": "x", "code": "rate_limit_exceeded"}),
-            Kind::RateLimit,
-        ),
-        (
-            json!({"message": "x", "code": "insufficient_quota"}),
-            Kind::Quota,
-        ),
+        (json!({"message": "x", "type": "server_error"}), Kind::Network),
+        (json!({"message": "x", "code": "rate_limit_exceeded"}), Kind::RateLimit),
+        (json!({"message": "x", "code": "insufficient_quota"}), Kind::Quota),
         (json!({"message": "x", "code": 429}), Kind::RateLimit),
-        (
-            json!({"message": "x", "type": "exceed_context_size_error: context size"}),
-            Kind::Context,
-        ),
-        (
-            json!({"message": "x", "type": "authentication_error"}),
-            Kind::Auth,
-        ),
+        (json!({"message": "x", "type": "exceed_context_size_error: context size"}), Kind::Context),
+        (json!({"message": "x", "type": "authentication_error"}), Kind::Auth),
     ] {
         let stream = format!("{HELLO}data: {}\n\n", json!({"error": error}));
         assert_eq!(error_from(Reply::sse(stream)).await.kind, kind, "{error}");
@@ -149,27 +108,17 @@ async fn silence_before_and_inside_the_answer_is_a_timeout() {
 
 #[tokio::test]
 async fn a_keep_alive_is_a_sign_of_life() {
-    let tick = [
-        Step::Wait(Duration::from_millis(100)),
-        Step::Send(": on it\n\n".into()),
-    ];
+    let tick = [Step::Wait(Duration::from_millis(100)), Step::Send(": on it\n\n".into())];
     let mut steps: Vec<Step> = std::iter::repeat_n(tick, 6).flatten().collect();
     steps.push(Step::Send(b"data: [DONE]\n\n".to_vec()));
     let fake = Fake::always(Reply::steps(steps)).await;
-    let limits = ChatRequest {
-        idle_timeout: Duration::from_millis(400),
-        ..request()
-    };
+    let limits = ChatRequest { idle_timeout: Duration::from_millis(400), ..request() };
     ask(&openai(&fake), limits).await.expect("an answer");
 }
 
 #[tokio::test]
 async fn the_longest_time_limit_is_no_panic() {
     let fake = Fake::always(Reply::sse("data: [DONE]\n\n")).await;
-    let limits = ChatRequest {
-        first_byte_timeout: Duration::MAX,
-        idle_timeout: Duration::MAX,
-        ..request()
-    };
+    let limits = ChatRequest { first_byte_timeout: Duration::MAX, idle_timeout: Duration::MAX, ..request() };
     ask(&openai(&fake), limits).await.expect("an answer");
 }

@@ -7,30 +7,18 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use simpleclaw_adapters::provider::genai::Api;
 use simpleclaw_adapters::provider::{
-    ChatMessage, ChatRequest, Part, Provider, ProviderErrorKind as Kind, Stop, Thinking, ToolCall,
-    ToolSpec, Usage,
+    ChatMessage, ChatRequest, Part, Provider, ProviderErrorKind as Kind, Stop, Thinking, ToolCall, ToolSpec, Usage,
 };
 use tokio::time::timeout;
 
 use crate::fake::{Fake, KEY, Reply, Step, ask, error_of, provider_of, request, user};
 
 fn named_events(events: &[Value]) -> String {
-    events
-        .iter()
-        .map(|event| {
-            format!(
-                "event: {}\ndata: {event}\n\n",
-                event["type"].as_str().unwrap_or("x")
-            )
-        })
-        .collect()
+    events.iter().map(|event| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap_or("x"))).collect()
 }
 
 fn data_events(events: &[Value]) -> String {
-    events
-        .iter()
-        .map(|event| format!("data: {event}\r\n\r\n"))
-        .collect()
+    events.iter().map(|event| format!("data: {event}\r\n\r\n")).collect()
 }
 
 fn anthropic_start() -> Value {
@@ -44,26 +32,17 @@ fn anthropic_text(text: &str) -> Value {
 }
 
 fn with_tool() -> ChatRequest {
-    let image = Part::Image {
-        mime_type: "image/png".to_owned(),
-        bytes: Arc::from(&b"\x89PNG\xff"[..]),
-        name: "a".to_owned(),
-    };
+    let image =
+        Part::Image { mime_type: "image/png".to_owned(), bytes: Arc::from(&b"\x89PNG\xff"[..]), name: "a".to_owned() };
     ChatRequest {
         model: "claude-x".to_owned(),
         system: Some("Be brief.".to_owned()),
         messages: vec![
-            ChatMessage::User {
-                parts: vec![Part::Text("look".to_owned()), image],
-            },
+            ChatMessage::User { parts: vec![Part::Text("look".to_owned()), image] },
             ChatMessage::Assistant {
                 text: "Reading.".to_owned(),
                 tool_calls: ["a", "b"]
-                    .map(|id| ToolCall {
-                        id: id.to_owned(),
-                        name: "read".to_owned(),
-                        arguments: json!({"path": id}),
-                    })
+                    .map(|id| ToolCall { id: id.to_owned(), name: "read".to_owned(), arguments: json!({"path": id}) })
                     .to_vec(),
             },
             ChatMessage::ToolResult {
@@ -110,60 +89,25 @@ async fn anthropic_answers_with_thinking_text_and_a_tool_call() {
         json!({"type": "message_stop"}),
     ];
     let wire = named_events(&events).into_bytes();
-    let fake = Fake::always(Reply::steps(
-        wire.chunks(11)
-            .map(|part| Step::Send(part.to_vec()))
-            .collect(),
-    ))
-    .await;
+    let fake = Fake::always(Reply::steps(wire.chunks(11).map(|part| Step::Send(part.to_vec())).collect())).await;
     let provider = provider_of(Api::Anthropic, &fake.base(), Some(KEY));
     let answer = ask(&provider, with_tool()).await.expect("an answer");
-    assert_eq!(
-        (answer.thinking.as_str(), answer.text.as_str()),
-        ("Hm.", "Grüße 🦀")
-    );
-    let call = ToolCall {
-        id: "t1".to_owned(),
-        name: "read".to_owned(),
-        arguments: json!({"path": "x"}),
-    };
+    assert_eq!((answer.thinking.as_str(), answer.text.as_str()), ("Hm.", "Grüße 🦀"));
+    let call = ToolCall { id: "t1".to_owned(), name: "read".to_owned(), arguments: json!({"path": "x"}) };
     assert_eq!(answer.end.tool_calls, [call]);
     assert_eq!(answer.end.stop, Stop::ToolCalls);
-    assert_eq!(
-        answer.end.usage,
-        Some(Usage {
-            input_tokens: 114,
-            output_tokens: 20,
-            cached_tokens: 100
-        })
-    );
+    assert_eq!(answer.end.usage, Some(Usage { input_tokens: 114, output_tokens: 20, cached_tokens: 100 }));
 
     let seen = fake.only();
     assert_eq!(seen.line, "POST /v1/messages");
     assert_eq!(seen.headers["x-api-key"], KEY);
     assert!(!seen.headers.contains_key("authorization"));
     let body = seen.body;
-    assert_eq!(
-        (&body["model"], &body["stream"], &body["max_tokens"]),
-        (&json!("claude-x"), &json!(true), &json!(64))
-    );
-    assert!(
-        body.to_string().contains("cache_control"),
-        "the past is cached: {body}"
-    );
-    assert!(
-        body.get("thinking").is_none(),
-        "no reasoning right after a tool: {body}"
-    );
-    assert_eq!(
-        body["messages"][0]["content"][1]["source"]["data"],
-        "iVBOR/8="
-    );
-    assert_eq!(
-        body["messages"].as_array().map(Vec::len),
-        Some(3),
-        "results go back together: {body}"
-    );
+    assert_eq!((&body["model"], &body["stream"], &body["max_tokens"]), (&json!("claude-x"), &json!(true), &json!(64)));
+    assert!(body.to_string().contains("cache_control"), "the past is cached: {body}");
+    assert!(body.get("thinking").is_none(), "no reasoning right after a tool: {body}");
+    assert_eq!(body["messages"][0]["content"][1]["source"]["data"], "iVBOR/8=");
+    assert_eq!(body["messages"].as_array().map(Vec::len), Some(3), "results go back together: {body}");
     assert_eq!(body["messages"][2]["content"][1]["tool_use_id"], "b");
     assert_eq!(body["messages"][2]["content"][1]["content"], "Error: two");
 }
@@ -176,51 +120,27 @@ async fn gemini_answers_with_text_and_a_tool_call() {
                "usageMetadata": {"promptTokenCount": 50, "candidatesTokenCount": 6, "totalTokenCount": 56, "cachedContentTokenCount": 40}}),
     ];
     let wire = data_events(&events).into_bytes();
-    let fake = Fake::always(Reply::steps(
-        wire.chunks(7)
-            .map(|part| Step::Send(part.to_vec()))
-            .collect(),
-    ))
-    .await;
+    let fake = Fake::always(Reply::steps(wire.chunks(7).map(|part| Step::Send(part.to_vec())).collect())).await;
     let base = format!("http://127.0.0.1:{}/v1beta", fake.port);
-    let asked = ChatRequest {
-        model: "gemini-x".to_owned(),
-        ..with_tool()
-    };
-    let answer = ask(&provider_of(Api::Gemini, &base, Some(KEY)), asked)
-        .await
-        .expect("an answer");
+    let asked = ChatRequest { model: "gemini-x".to_owned(), ..with_tool() };
+    let answer = ask(&provider_of(Api::Gemini, &base, Some(KEY)), asked).await.expect("an answer");
     assert_eq!(answer.text, "Grüße 🦀");
     assert_eq!(answer.end.tool_calls.len(), 1);
     assert_eq!(answer.end.tool_calls[0].arguments, json!({"path": "x"}));
     assert!(!answer.end.tool_calls[0].id.is_empty());
     assert_eq!(answer.end.stop, Stop::ToolCalls);
-    assert_eq!(
-        answer.end.usage,
-        Some(Usage {
-            input_tokens: 50,
-            output_tokens: 6,
-            cached_tokens: 40
-        })
-    );
+    assert_eq!(answer.end.usage, Some(Usage { input_tokens: 50, output_tokens: 6, cached_tokens: 40 }));
     let seen = fake.only();
-    assert_eq!(
-        seen.line,
-        "POST /v1beta/models/gemini-x:streamGenerateContent?alt=sse"
-    );
+    assert_eq!(seen.line, "POST /v1beta/models/gemini-x:streamGenerateContent?alt=sse");
     assert_eq!(seen.headers["x-goog-api-key"], KEY);
 }
 
 #[tokio::test]
 async fn a_cut_answer_is_an_error_in_both() {
     let gemini = data_events(&[json!({"candidates": [{"content": {"parts": [{"text": "x"}]}}]})]);
-    for (api, wire) in [
-        (
-            Api::Anthropic,
-            named_events(&[anthropic_start(), anthropic_text("x")]),
-        ),
-        (Api::Gemini, gemini),
-    ] {
+    for (api, wire) in
+        [(Api::Anthropic, named_events(&[anthropic_start(), anthropic_text("x")])), (Api::Gemini, gemini)]
+    {
         for last in [vec![], vec![Step::Break]] {
             let steps = [vec![Step::Send(wire.clone().into_bytes())], last].concat();
             let fake = Fake::always(Reply::steps(steps)).await;
@@ -233,45 +153,26 @@ async fn a_cut_answer_is_an_error_in_both() {
 #[tokio::test]
 async fn errors_have_their_kinds_in_both() {
     for api in [Api::Anthropic, Api::Gemini] {
-        let limit =
-            Reply::json(429, json!({"error": {"message": "slow down"}})).header("retry-after", "3");
+        let limit = Reply::json(429, json!({"error": {"message": "slow down"}})).header("retry-after", "3");
         for (reply, kind, status, wait) in [
             (limit, Kind::RateLimit, Some(429), Some(3000)),
+            (Reply::json(401, json!({"error": {"message": "bad key"}})), Kind::Auth, Some(401), None),
             (
-                Reply::json(401, json!({"error": {"message": "bad key"}})),
-                Kind::Auth,
-                Some(401),
-                None,
-            ),
-            (
-                Reply::json(
-                    400,
-                    json!({"error": {"message": "prompt is too long: 9 > 8"}}),
-                ),
+                Reply::json(400, json!({"error": {"message": "prompt is too long: 9 > 8"}})),
                 Kind::Context,
                 Some(400),
                 None,
             ),
-            (
-                Reply::new(500, "text/html", "<html>"),
-                Kind::Network,
-                Some(500),
-                None,
-            ),
+            (Reply::new(500, "text/html", "<html>"), Kind::Network, Some(500), None),
         ] {
             let fake = Fake::always(reply).await;
             let provider = provider_of(api, &fake.base(), Some(KEY));
             // The call itself fails, not only its first piece.
             let error = provider.stream(request()).await.err().expect("an error");
-            assert_eq!(
-                (error.kind, error.http_status, error.retry_after_ms),
-                (kind, status, wait),
-                "{api:?}"
-            );
+            assert_eq!((error.kind, error.http_status, error.retry_after_ms), (kind, status, wait), "{api:?}");
         }
     }
-    let overloaded =
-        json!({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}});
+    let overloaded = json!({"type": "error", "error": {"type": "rate_limit_error", "message": "slow down"}});
     let fake = Fake::always(Reply::sse(named_events(&[anthropic_start(), overloaded]))).await;
     let error = error_of(&provider_of(Api::Anthropic, &fake.base(), Some(KEY))).await;
     assert_eq!(error.kind, Kind::RateLimit);
@@ -281,20 +182,11 @@ async fn errors_have_their_kinds_in_both() {
 #[tokio::test]
 async fn silence_is_a_timeout_in_both() {
     for api in [Api::Anthropic, Api::Gemini] {
-        for reply in [
-            Reply::sse("").delay(Duration::from_secs(5)),
-            Reply::steps(vec![Step::Hang]),
-        ] {
+        for reply in [Reply::sse("").delay(Duration::from_secs(5)), Reply::steps(vec![Step::Hang])] {
             let fake = Fake::always(reply).await;
             let limit = Duration::from_millis(150);
-            let asked = ChatRequest {
-                first_byte_timeout: limit,
-                idle_timeout: limit,
-                ..request()
-            };
-            let error = ask(&provider_of(api, &fake.base(), Some(KEY)), asked)
-                .await
-                .expect_err("a timeout");
+            let asked = ChatRequest { first_byte_timeout: limit, idle_timeout: limit, ..request() };
+            let error = ask(&provider_of(api, &fake.base(), Some(KEY)), asked).await.expect_err("a timeout");
             assert_eq!(error.kind, Kind::Timeout, "{}", error.message);
         }
     }
@@ -314,31 +206,13 @@ async fn no_key_is_said_before_anything_is_sent() {
 #[tokio::test]
 async fn thinking_is_asked_for_and_dropping_closes_the_connection() {
     let wire = named_events(&[anthropic_start(), anthropic_text("x")]);
-    let fake = Fake::always(Reply::steps(vec![
-        Step::Send(wire.into_bytes()),
-        Step::Hang,
-    ]))
-    .await;
-    let asked = ChatRequest {
-        thinking: Some(Thinking::High),
-        messages: vec![user("hi")],
-        ..with_tool()
-    };
-    let asked = ChatRequest {
-        model: "claude-sonnet-4-5".to_owned(),
-        max_tokens: None,
-        ..asked
-    };
+    let fake = Fake::always(Reply::steps(vec![Step::Send(wire.into_bytes()), Step::Hang])).await;
+    let asked = ChatRequest { thinking: Some(Thinking::High), messages: vec![user("hi")], ..with_tool() };
+    let asked = ChatRequest { model: "claude-sonnet-4-5".to_owned(), max_tokens: None, ..asked };
     let provider = provider_of(Api::Anthropic, &fake.base(), Some(KEY));
     let mut stream = provider.stream(asked).await.expect("a stream");
     stream.next().await.expect("a piece").expect("text");
     drop(stream);
-    timeout(Duration::from_secs(2), fake.gone.notified())
-        .await
-        .expect("closed at once");
-    assert!(
-        fake.only().body.get("thinking").is_some(),
-        "{}",
-        fake.only().body
-    );
+    timeout(Duration::from_secs(2), fake.gone.notified()).await.expect("closed at once");
+    assert!(fake.only().body.get("thinking").is_some(), "{}", fake.only().body);
 }

@@ -7,8 +7,7 @@ use simpleclaw_client::{CallError, ClientEvent, ConnectError};
 use simpleclaw_protocol::events::{ChatEvent, ChatState};
 use simpleclaw_protocol::message::{Message, Role, RunError, RunState};
 use simpleclaw_protocol::methods::chat::{
-    ChatAbort, ChatAbortParams, ChatHistory, ChatHistoryParams, ChatSend, ChatSendParams,
-    SendOptions,
+    ChatAbort, ChatAbortParams, ChatHistory, ChatHistoryParams, ChatSend, ChatSendParams, SendOptions,
 };
 use simpleclaw_protocol::methods::runs::{RunsGet, RunsGetParams};
 
@@ -57,11 +56,7 @@ impl Chat {
             sent = self.client.call::<ChatSend>(&params) => sent?,
             () = self.interrupts.next() => return Err(Failure::interrupted()),
         };
-        let mut reply = Reply {
-            run_id: sent.run_id,
-            session: sent.session_key,
-            ..Reply::default()
-        };
+        let mut reply = Reply { run_id: sent.run_id, session: sent.session_key, ..Reply::default() };
         loop {
             let event = tokio::select! {
                 event = self.events.next() => event,
@@ -87,9 +82,7 @@ impl Chat {
                     }
                     None
                 }
-                Some(
-                    ClientEvent::Connected(_) | ClientEvent::Gap { .. } | ClientEvent::Lagged(_),
-                ) => {
+                Some(ClientEvent::Connected(_) | ClientEvent::Gap { .. } | ClientEvent::Lagged(_)) => {
                     reply.away = None;
                     self.catch_up(&mut reply).await?
                 }
@@ -119,11 +112,7 @@ impl Chat {
     }
 
     /// Prints what an event adds. `Some` when it was the run's last.
-    async fn show(
-        &mut self,
-        reply: &mut Reply,
-        event: &ChatEvent,
-    ) -> Result<Option<Ended>, Failure> {
+    async fn show(&mut self, reply: &mut Reply, event: &ChatEvent) -> Result<Option<Ended>, Failure> {
         let first = event.index_from.unwrap_or(event.index);
         if event.index < reply.next {
             return Ok(None);
@@ -147,13 +136,8 @@ impl Chat {
 
     /// Asks how the run stands after events were missed, and prints what they would have said.
     async fn catch_up(&mut self, reply: &mut Reply) -> Result<Option<Ended>, Failure> {
-        let run = RunsGetParams {
-            run_id: reply.run_id.clone(),
-        };
-        let history = ChatHistoryParams {
-            session_key: reply.session.clone(),
-            ..ChatHistoryParams::default()
-        };
+        let run = RunsGetParams { run_id: reply.run_id.clone() };
+        let history = ChatHistoryParams { session_key: reply.session.clone(), ..ChatHistoryParams::default() };
         let (run, history) = match self.client.call::<RunsGet>(&run).await {
             Ok(run) => (run, self.client.call::<ChatHistory>(&history).await),
             // Lost once more: the next `Connected` leads here again.
@@ -174,18 +158,12 @@ impl Chat {
         // Messages before the one that was being printed are on the screen already.
         let from = match &reply.message_id {
             None => 0,
-            Some(id) => written
-                .iter()
-                .position(|m| m.id == *id)
-                .unwrap_or(written.len()),
+            Some(id) => written.iter().position(|m| m.id == *id).unwrap_or(written.len()),
         };
         for message in written.iter().skip(from) {
             self.print_to(reply, &message.id, &message.text());
         }
-        if let Some(live) = history
-            .in_flight_run
-            .filter(|live| live.run_id == reply.run_id)
-        {
+        if let Some(live) = history.in_flight_run.filter(|live| live.run_id == reply.run_id) {
             self.print_to(reply, &live.message_id, &live.text);
             reply.next = live.index + 1;
         }
@@ -217,9 +195,7 @@ impl Chat {
                 if !self.output.json {
                     self.output.note("(stopped)");
                 }
-                Ok(Ended::Stopped {
-                    by_us: reply.stopping,
-                })
+                Ok(Ended::Stopped { by_us: reply.stopping })
             }
             _ => Ok(Ended::Complete),
         }
@@ -263,12 +239,7 @@ impl Chat {
         };
         let mut message = error.message.clone();
         if let Some(provider) = &error.provider {
-            let mut cause = vec![
-                provider
-                    .model
-                    .clone()
-                    .unwrap_or_else(|| provider.id.clone()),
-            ];
+            let mut cause = vec![provider.model.clone().unwrap_or_else(|| provider.id.clone())];
             cause.push(word(&provider.kind).replace('_', " "));
             cause.extend(provider.http_status.map(|status| format!("HTTP {status}")));
             message = format!("{message} ({})", cause.join(", "));

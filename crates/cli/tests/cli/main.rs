@@ -69,14 +69,8 @@ async fn nobody_there_is_3_and_a_mistake_in_the_arguments_is_2() {
     assert_eq!(stderr(&output), "");
 
     let output = run(home.path(), &["status", "--url", &free]).await;
-    assert_eq!(
-        (output.status.code(), stdout(&output).as_str()),
-        (Some(3), "")
-    );
-    assert!(
-        stderr(&output).contains("simpleclaw gateway run"),
-        "{output:?}"
-    );
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(3), ""));
+    assert!(stderr(&output).contains("simpleclaw gateway run"), "{output:?}");
 
     for arguments in [
         &["statuss", "--json"][..],
@@ -89,17 +83,10 @@ async fn nobody_there_is_3_and_a_mistake_in_the_arguments_is_2() {
     ] {
         let output = run(home.path(), arguments).await;
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {output:?}");
-        assert_eq!(
-            only_json(&output)["error"]["code"],
-            "USAGE",
-            "{arguments:?}"
-        );
+        assert_eq!(only_json(&output)["error"]["code"], "USAGE", "{arguments:?}");
     }
     let output = run(home.path(), &["statuss"]).await;
-    assert_eq!(
-        (output.status.code(), stdout(&output).as_str()),
-        (Some(2), "")
-    );
+    assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(2), ""));
     let output = run(home.path(), &["--version"]).await;
     assert_eq!(output.status.code(), Some(0));
 }
@@ -145,12 +132,8 @@ async fn an_error_answer_is_1_and_refused_credentials_are_4() {
         }
         let mut peer = fake.accept().await;
         let connect = peer.connect().await;
-        assert_eq!(
-            connect.auth.and_then(|auth| auth.token).as_deref(),
-            Some("wrong")
-        );
-        peer.refuse("connect", "UNAUTHENTICATED", "wrong token")
-            .await;
+        assert_eq!(connect.auth.and_then(|auth| auth.token).as_deref(), Some("wrong"));
+        peer.refuse("connect", "UNAUTHENTICATED", "wrong token").await;
         peer.close(1008, "unauthenticated").await;
     };
     let commands = async {
@@ -166,11 +149,7 @@ async fn an_error_answer_is_1_and_refused_credentials_are_4() {
         let output = run(home.path(), &["status", "--token-file", other, "--json"]).await;
         assert_eq!(output.status.code(), Some(4), "{output:?}");
         assert_eq!(only_json(&output)["error"]["code"], "UNAUTHENTICATED");
-        let output = run(
-            home.path(),
-            &["status", "--token-file", "/nowhere", "--json"],
-        )
-        .await;
+        let output = run(home.path(), &["status", "--token-file", "/nowhere", "--json"]).await;
         assert_eq!(output.status.code(), Some(4), "{output:?}");
     };
     tokio::join!(gateway, commands);
@@ -180,10 +159,7 @@ async fn an_error_answer_is_1_and_refused_credentials_are_4() {
 async fn the_token_is_printed_and_completions_are_scripts() {
     let fake = Fake::start().await;
     let home = home_of(&fake);
-    assert_eq!(
-        stdout(&run(home.path(), &["token"]).await),
-        format!("{TOKEN}\n")
-    );
+    assert_eq!(stdout(&run(home.path(), &["token"]).await), format!("{TOKEN}\n"));
     let output = run(home.path(), &["token", "--json"]).await;
     assert_eq!(only_json(&output), json!({ "token": TOKEN }));
     let output = run(home.path(), &["completions", "bash"]).await;
@@ -199,8 +175,7 @@ async fn chat_sent(peer: &mut Peer) -> (String, String) {
     assert_eq!(request.method, "chat.send");
     let text = |member: &str| request.params[member].as_str().expect("a text").to_owned();
     let (run, message) = (text("idempotencyKey"), text("message"));
-    let result =
-        json!({ "runId": run, "status": "started", "messageId": "u", "sessionKey": SESSION });
+    let result = json!({ "runId": run, "status": "started", "messageId": "u", "sessionKey": SESSION });
     peer.answer(&request.id, result).await;
     (run, message)
 }
@@ -212,8 +187,7 @@ async fn subscribed(peer: &mut Peer) {
 }
 
 async fn chat_event(peer: &mut Peer, run: &str, index: u64, more: Value) {
-    let mut event =
-        json!({ "runId": run, "sessionKey": SESSION, "index": index, "messageId": "a" });
+    let mut event = json!({ "runId": run, "sessionKey": SESSION, "index": index, "messageId": "a" });
     let (Some(members), Value::Object(more)) = (event.as_object_mut(), more) else {
         panic!("objects");
     };
@@ -231,13 +205,7 @@ fn message(run: &str, text: &str) -> Value {
 async fn reply(peer: &mut Peer, run: &str, deltas: &[&str]) {
     chat_event(peer, run, 0, json!({ "state": "started" })).await;
     for (index, delta) in (1..).zip(deltas) {
-        chat_event(
-            peer,
-            run,
-            index,
-            json!({ "state": "delta", "delta": delta }),
-        )
-        .await;
+        chat_event(peer, run, index, json!({ "state": "delta", "delta": delta })).await;
     }
     let index = deltas.len() as u64 + 1;
     let last = json!({ "state": "final", "message": message(run, &deltas.concat()) });
@@ -254,13 +222,7 @@ async fn a_message_is_answered_as_text_and_as_events() {
             subscribed(&mut peer).await;
             let (run, message) = chat_sent(&mut peer).await;
             assert_eq!(message, "hello");
-            chat_event(
-                &mut peer,
-                "another run",
-                0,
-                json!({ "state": "delta", "delta": "not ours" }),
-            )
-            .await;
+            chat_event(&mut peer, "another run", 0, json!({ "state": "delta", "delta": "not ours" })).await;
             reply(&mut peer, &run, &["Hello ", "you."]).await;
             assert_eq!(peer.request().await, None);
         }
@@ -271,10 +233,8 @@ async fn a_message_is_answered_as_text_and_as_events() {
         assert_eq!(stdout(&output), "Hello you.\n");
         let output = run(home.path(), &["chat", "-m", "hello", "--json"]).await;
         let text = stdout(&output);
-        let states: Vec<_> = text
-            .lines()
-            .map(|line| serde_json::from_str::<Value>(line).expect("JSON")["state"].clone())
-            .collect();
+        let states: Vec<_> =
+            text.lines().map(|line| serde_json::from_str::<Value>(line).expect("JSON")["state"].clone()).collect();
         assert_eq!(states, ["started", "delta", "delta", "final"]);
     };
     tokio::join!(gateway, commands);
@@ -289,38 +249,25 @@ async fn each_line_of_a_pipe_is_a_message_and_a_failed_run_is_told_with_its_caus
         subscribed(&mut peer).await;
         let (run, message) = chat_sent(&mut peer).await;
         assert_eq!(message, "one");
-        let provider =
-            json!({ "id": "acme", "model": "acme/large", "kind": "auth", "httpStatus": 401 });
+        let provider = json!({ "id": "acme", "model": "acme/large", "kind": "auth", "httpStatus": 401 });
         let error = json!({
             "code": "PROVIDER_ERROR", "message": "the key was refused", "retryable": false, "provider": provider
         });
-        chat_event(
-            &mut peer,
-            &run,
-            0,
-            json!({ "state": "error", "error": error }),
-        )
-        .await;
+        chat_event(&mut peer, &run, 0, json!({ "state": "error", "error": error })).await;
         let (run, message) = chat_sent(&mut peer).await;
         assert_eq!(message, "two");
         reply(&mut peer, &run, &["Second."]).await;
         assert_eq!(peer.request().await, None);
     };
     let command = async {
-        let mut child = simpleclaw(home.path(), &["chat"])
-            .stdin(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let mut child = simpleclaw(home.path(), &["chat"]).stdin(Stdio::piped()).spawn().expect("it starts");
         let mut stdin = child.stdin.take().expect("piped");
         stdin.write_all(b"one\n\ntwo\n").await.expect("writes");
         drop(stdin);
         let output = end(child).await;
         assert_eq!(output.status.code(), Some(1), "{output:?}");
         assert_eq!(stdout(&output), "Second.\n");
-        assert_eq!(
-            stderr(&output),
-            "error: the key was refused (acme/large, auth, HTTP 401).\n"
-        );
+        assert_eq!(stderr(&output), "error: the key was refused (acme/large, auth, HTTP 401).\n");
     };
     tokio::join!(gateway, command);
 }
@@ -333,21 +280,12 @@ async fn a_cut_connection_does_not_cut_the_reply() {
         let mut peer = fake.greet().await;
         subscribed(&mut peer).await;
         let (run, _) = chat_sent(&mut peer).await;
-        chat_event(
-            &mut peer,
-            &run,
-            0,
-            json!({ "state": "delta", "delta": "One, " }),
-        )
-        .await;
+        chat_event(&mut peer, &run, 0, json!({ "state": "delta", "delta": "One, " })).await;
         drop(peer);
         let mut peer = fake.greet().await;
         subscribed(&mut peer).await;
         let request = peer.request().await.expect("a request");
-        assert_eq!(
-            (request.method.as_str(), &request.params),
-            ("runs.get", &json!({ "runId": run }))
-        );
+        assert_eq!((request.method.as_str(), &request.params), ("runs.get", &json!({ "runId": run })));
         let state = json!({
             "runId": run, "sessionKey": SESSION, "state": "running", "startedAt": "2026-11-22T13:01:57.040Z",
             "messageIds": ["u"]
@@ -363,20 +301,8 @@ async fn a_cut_connection_does_not_cut_the_reply() {
         });
         peer.answer(&request.id, history).await;
         // The first is in the text above already.
-        chat_event(
-            &mut peer,
-            &run,
-            1,
-            json!({ "state": "delta", "delta": "two, " }),
-        )
-        .await;
-        chat_event(
-            &mut peer,
-            &run,
-            2,
-            json!({ "state": "delta", "delta": "three." }),
-        )
-        .await;
+        chat_event(&mut peer, &run, 1, json!({ "state": "delta", "delta": "two, " })).await;
+        chat_event(&mut peer, &run, 2, json!({ "state": "delta", "delta": "three." })).await;
         let last = json!({ "state": "final", "message": message(&run, "One, two, three.") });
         chat_event(&mut peer, &run, 3, last).await;
         assert_eq!(peer.request().await, None);
@@ -395,36 +321,20 @@ async fn ctrl_c_stops_the_run_and_ends_with_130_and_sigterm_ends_with_0() {
     let fake = Fake::start().await;
     let home = home_of(&fake);
     for (signal, exit) in [("-INT", 130), ("-TERM", 0)] {
-        let child = simpleclaw(home.path(), &["chat", "-m", "hello"])
-            .spawn()
-            .expect("it starts");
+        let child = simpleclaw(home.path(), &["chat", "-m", "hello"]).spawn().expect("it starts");
         let pid = child.id().expect("it runs").to_string();
         let gateway = async {
             let mut peer = fake.greet().await;
             subscribed(&mut peer).await;
             let (run, _) = chat_sent(&mut peer).await;
-            chat_event(
-                &mut peer,
-                &run,
-                0,
-                json!({ "state": "delta", "delta": "Long" }),
-            )
-            .await;
-            let kill = Command::new("kill")
-                .args([signal, &pid])
-                .status()
-                .await
-                .expect("kill runs");
+            chat_event(&mut peer, &run, 0, json!({ "state": "delta", "delta": "Long" })).await;
+            let kill = Command::new("kill").args([signal, &pid]).status().await.expect("kill runs");
             assert!(kill.success());
             if signal == "-INT" {
                 let request = peer.request().await.expect("a request");
                 assert_eq!(request.method, "chat.abort");
-                assert_eq!(
-                    request.params,
-                    json!({ "sessionKey": SESSION, "runId": run })
-                );
-                peer.answer(&request.id, json!({ "aborted": true, "runIds": [run] }))
-                    .await;
+                assert_eq!(request.params, json!({ "sessionKey": SESSION, "runId": run }));
+                peer.answer(&request.id, json!({ "aborted": true, "runIds": [run] })).await;
                 chat_event(&mut peer, &run, 1, json!({ "state": "aborted" })).await;
             }
             assert_eq!(peer.request().await, None);

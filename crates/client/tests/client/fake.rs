@@ -4,14 +4,10 @@
 use futures_util::{SinkExt as _, StreamExt as _};
 use serde_json::{Value, json};
 use simpleclaw_protocol::handshake::{ChallengeFrame, ConnectParams};
-use simpleclaw_protocol::{
-    Encoding, PROTOCOL, Request, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, codec,
-};
+use simpleclaw_protocol::{Encoding, PROTOCOL, Request, SUBPROTOCOL_JSON, SUBPROTOCOL_MSGPACK, codec};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::tungstenite::handshake::server::{
-    ErrorResponse, Request as Upgrade, Response as Upgraded,
-};
+use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request as Upgrade, Response as Upgraded};
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{WebSocketStream, accept_hdr_async};
 
@@ -41,30 +37,22 @@ impl Fake {
         let (stream, _) = self.listener.accept().await.expect("a connection");
         let mut encoding = None;
         #[allow(clippy::result_large_err, reason = "the library's signature")]
-        let choose =
-            |upgrade: &Upgrade, mut upgraded: Upgraded| -> Result<Upgraded, ErrorResponse> {
-                let offered = upgrade.headers().get("sec-websocket-protocol").cloned();
-                encoding = match offered.as_ref().and_then(|name| name.to_str().ok()) {
-                    Some(SUBPROTOCOL_MSGPACK) => Some(Encoding::Msgpack),
-                    Some(SUBPROTOCOL_JSON) => Some(Encoding::Json),
-                    other => panic!("unknown subprotocol {other:?}"),
-                };
-                if let Some(name) = offered {
-                    upgraded
-                        .headers_mut()
-                        .insert("sec-websocket-protocol", name);
-                }
-                Ok(upgraded)
+        let choose = |upgrade: &Upgrade, mut upgraded: Upgraded| -> Result<Upgraded, ErrorResponse> {
+            let offered = upgrade.headers().get("sec-websocket-protocol").cloned();
+            encoding = match offered.as_ref().and_then(|name| name.to_str().ok()) {
+                Some(SUBPROTOCOL_MSGPACK) => Some(Encoding::Msgpack),
+                Some(SUBPROTOCOL_JSON) => Some(Encoding::Json),
+                other => panic!("unknown subprotocol {other:?}"),
             };
+            if let Some(name) = offered {
+                upgraded.headers_mut().insert("sec-websocket-protocol", name);
+            }
+            Ok(upgraded)
+        };
         let ws = accept_hdr_async(stream, choose).await.expect("an upgrade");
         let encoding = encoding.expect("the callback ran");
-        let mut peer = Peer {
-            ws,
-            encoding,
-            seq: 0,
-        };
-        peer.send(&serde_json::to_value(ChallengeFrame::new("nonce".into(), 1)).expect("JSON"))
-            .await;
+        let mut peer = Peer { ws, encoding, seq: 0 };
+        peer.send(&serde_json::to_value(ChallengeFrame::new("nonce".into(), 1)).expect("JSON")).await;
         peer
     }
 
@@ -72,10 +60,7 @@ impl Fake {
     pub async fn greet(&self) -> Peer {
         let mut peer = self.accept().await;
         let connect = peer.connect().await;
-        assert_eq!(
-            connect.auth.and_then(|auth| auth.token).as_deref(),
-            Some(TOKEN)
-        );
+        assert_eq!(connect.auth.and_then(|auth| auth.token).as_deref(), Some(TOKEN));
         peer.answer("connect", hello()).await;
         peer
     }
@@ -105,14 +90,12 @@ impl Peer {
     }
 
     pub async fn answer(&mut self, id: &str, payload: Value) {
-        self.send(&json!({ "type": "res", "id": id, "ok": true, "payload": payload }))
-            .await;
+        self.send(&json!({ "type": "res", "id": id, "ok": true, "payload": payload })).await;
     }
 
     pub async fn refuse(&mut self, id: &str, code: &str, message: &str) {
         let error = json!({ "code": code, "message": message, "retryable": false });
-        self.send(&json!({ "type": "res", "id": id, "ok": false, "error": error }))
-            .await;
+        self.send(&json!({ "type": "res", "id": id, "ok": false, "error": error })).await;
     }
 
     /// Sends an event with the next `seq`.
@@ -149,10 +132,7 @@ impl Peer {
     }
 
     pub async fn close(mut self, code: u16, reason: &'static str) {
-        let frame = CloseFrame {
-            code: code.into(),
-            reason: reason.into(),
-        };
+        let frame = CloseFrame { code: code.into(), reason: reason.into() };
         let _ = self.ws.close(Some(frame)).await;
         while let Some(Ok(_)) = self.ws.next().await {}
     }

@@ -9,9 +9,7 @@ use serde_json::json;
 use simpleclaw_client::{CallError, Client, ClientEvent, ConnectError, Events, Options, Token};
 use simpleclaw_protocol::events::ChatState;
 use simpleclaw_protocol::methods::events::{EventsSubscribe, EventsSubscribeParams, Selection};
-use simpleclaw_protocol::methods::{
-    NoParams, gateway::Health, gateway::HealthParams, gateway::Status,
-};
+use simpleclaw_protocol::methods::{NoParams, gateway::Health, gateway::HealthParams, gateway::Status};
 use simpleclaw_protocol::{Encoding, ErrorCode};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -31,35 +29,21 @@ async fn next(events: &mut Events) -> ClientEvent {
 }
 
 async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(10), future)
-        .await
-        .expect("no hang")
+    tokio::time::timeout(Duration::from_secs(10), future).await.expect("no hang")
 }
 
 #[tokio::test]
 async fn a_call_is_answered_in_both_encodings() {
     for encoding in Encoding::ALL {
         let fake = Fake::start().await;
-        let (client, mut peer) = pair(
-            &fake,
-            Options {
-                encoding,
-                ..options(&fake)
-            },
-        )
-        .await;
+        let (client, mut peer) = pair(&fake, Options { encoding, ..options(&fake) }).await;
         assert_eq!(client.hello().server.version, "9.9.9");
         let gateway = async {
             let request = peer.request().await.expect("a request");
-            assert_eq!(
-                (request.method.as_str(), request.params),
-                ("health", json!({ "refresh": true }))
-            );
+            assert_eq!((request.method.as_str(), request.params), ("health", json!({ "refresh": true })));
             peer.answer(&request.id, fake::health()).await;
         };
-        let params = HealthParams {
-            refresh: Some(true),
-        };
+        let params = HealthParams { refresh: Some(true) };
         let (health, ()) = tokio::join!(client.call::<Health>(&params), gateway);
         assert_eq!(health.expect("a snapshot").agents, ["main"]);
     }
@@ -71,8 +55,7 @@ async fn an_error_answer_and_an_odd_answer_are_typed() {
     let (client, mut peer) = pair(&fake, options(&fake)).await;
     let gateway = async {
         let request = peer.request().await.expect("a request");
-        peer.refuse(&request.id, "FORBIDDEN", "needs operator.read")
-            .await;
+        peer.refuse(&request.id, "FORBIDDEN", "needs operator.read").await;
         let request = peer.request().await.expect("a request");
         peer.answer(&request.id, json!({ "pid": "many" })).await;
     };
@@ -93,8 +76,7 @@ async fn a_wrong_token_is_refused_and_a_revoked_one_stops_the_client() {
     let refusing = async {
         let mut peer = fake.accept().await;
         peer.connect().await;
-        peer.refuse("connect", "UNAUTHENTICATED", "wrong token")
-            .await;
+        peer.refuse("connect", "UNAUTHENTICATED", "wrong token").await;
         peer.close(1008, "unauthenticated").await;
     };
     let (refused, ()) = tokio::join!(Client::connect(options(&fake)), refusing);
@@ -120,10 +102,7 @@ async fn a_cut_connection_comes_back_with_its_subscription() {
     let fake = Fake::start().await;
     let (client, mut peer) = pair(&fake, options(&fake)).await;
     let mut events = client.events();
-    let wanted = EventsSubscribeParams {
-        sessions: None,
-        events: Some(Selection::Only(vec!["chat.event".into()])),
-    };
+    let wanted = EventsSubscribeParams { sessions: None, events: Some(Selection::Only(vec!["chat.event".into()])) };
     let gateway = async {
         let request = peer.request().await.expect("a request");
         peer.answer(&request.id, json!({})).await;
@@ -132,23 +111,15 @@ async fn a_cut_connection_comes_back_with_its_subscription() {
         drop(peer);
     };
     let calls = async {
-        client
-            .call::<EventsSubscribe>(&wanted)
-            .await
-            .expect("subscribes");
+        client.call::<EventsSubscribe>(&wanted).await.expect("subscribes");
         let lost = client.call::<Status>(&NoParams {}).await;
         assert!(matches!(lost, Err(CallError::Disconnected)), "{lost:?}");
     };
     tokio::join!(calls, gateway);
-    assert!(matches!(
-        next(&mut events).await,
-        ClientEvent::Disconnected { .. }
-    ));
+    assert!(matches!(next(&mut events).await, ClientEvent::Disconnected { .. }));
 
     let mut peer = within(fake.greet()).await;
-    let request = within(peer.request())
-        .await
-        .expect("the subscription again");
+    let request = within(peer.request()).await.expect("the subscription again");
     assert_eq!(request.method, "events.subscribe");
     assert_eq!(request.params, json!({ "events": ["chat.event"] }));
     peer.answer(&request.id, json!({})).await;
@@ -162,10 +133,7 @@ async fn a_cut_connection_comes_back_with_its_subscription() {
         ClientEvent::Event(event) => {
             assert_eq!(event.session_key(), Some("agent:main:main"));
             let chat = event.chat().expect("a chat event");
-            assert_eq!(
-                (chat.state, chat.delta.as_deref()),
-                (ChatState::Delta, Some("hi"))
-            );
+            assert_eq!((chat.state, chat.delta.as_deref()), (ChatState::Delta, Some("hi")));
         }
         other => panic!("{other:?}"),
     }
@@ -188,28 +156,13 @@ async fn a_gap_is_reported_before_the_event_behind_it() {
             other => panic!("{other:?}"),
         });
     }
-    assert_eq!(
-        seen,
-        [
-            (1, json!(1)),
-            (2, json!({ "got": 4 })),
-            (4, json!(2)),
-            (5, json!(3))
-        ]
-    );
+    assert_eq!(seen, [(1, json!(1)), (2, json!({ "got": 4 })), (4, json!(2)), (5, json!(3))]);
 }
 
 #[tokio::test]
 async fn a_slow_subscriber_is_told_what_it_lost() {
     let fake = Fake::start().await;
-    let (client, mut peer) = pair(
-        &fake,
-        Options {
-            event_buffer: 4,
-            ..options(&fake)
-        },
-    )
-    .await;
+    let (client, mut peer) = pair(&fake, Options { event_buffer: 4, ..options(&fake) }).await;
     let mut events = client.events();
     let mut watcher = client.events();
     for ts in 1..=10 {
@@ -272,24 +225,16 @@ async fn a_thousand_calls_at_once_find_their_answers_in_any_order() {
 async fn what_must_not_be_sent_never_reaches_the_wire() {
     let fake = Fake::start().await;
     let (client, mut peer) = pair(&fake, options(&fake)).await;
-    let invalid = client
-        .call_raw("chat.history", json!({ "sessionKey": "main", "limit": 0 }))
-        .await;
+    let invalid = client.call_raw("chat.history", json!({ "sessionKey": "main", "limit": 0 })).await;
     match invalid {
         Err(CallError::Invalid(error)) => {
             assert_eq!(error.code, ErrorCode::InvalidRequest);
-            assert_eq!(
-                error.details.unwrap_or_default()["issues"][0]["path"],
-                "/limit"
-            );
+            assert_eq!(error.details.unwrap_or_default()["issues"][0]["path"], "/limit");
         }
         other => panic!("{other:?}"),
     }
     let no_object = client.call_raw("chat.history", json!([])).await;
-    assert!(
-        matches!(no_object, Err(CallError::Invalid(_))),
-        "{no_object:?}"
-    );
+    assert!(matches!(no_object, Err(CallError::Invalid(_))), "{no_object:?}");
     let large = json!({ "text": "x".repeat(simpleclaw_client::MAX_OUTGOING) });
     match client.call_raw("echo.plugin", large).await {
         Err(CallError::TooLarge { size, limit }) => {
@@ -311,30 +256,14 @@ async fn a_gateway_that_never_answers_is_timed_out_everywhere() {
         peer.connect().await;
         peer
     };
-    let impatient = Options {
-        handshake_timeout: short,
-        ..options(&fake)
-    };
+    let impatient = Options { handshake_timeout: short, ..options(&fake) };
     let (client, _peer) = tokio::join!(Client::connect(impatient), silent);
     assert_eq!(client.err(), Some(ConnectError::Timeout(short)));
 
-    let (client, mut peer) = pair(
-        &fake,
-        Options {
-            silence_timeout: short * 10,
-            ..options(&fake)
-        },
-    )
-    .await;
+    let (client, mut peer) = pair(&fake, Options { silence_timeout: short * 10, ..options(&fake) }).await;
     let mut events = client.events();
-    let call = client
-        .with_timeout(short)
-        .call::<Status>(&NoParams {})
-        .await;
-    assert!(
-        matches!(call, Err(CallError::Timeout(limit)) if limit == short),
-        "{call:?}"
-    );
+    let call = client.with_timeout(short).call::<Status>(&NoParams {}).await;
+    assert!(matches!(call, Err(CallError::Timeout(limit)) if limit == short), "{call:?}");
     // A late answer finds nobody and hurts nobody; then silence ends the connection.
     let request = peer.request().await.expect("a request");
     peer.answer(&request.id, json!({})).await;
@@ -348,10 +277,7 @@ async fn a_gateway_that_never_answers_is_timed_out_everywhere() {
 
 #[tokio::test]
 async fn garbage_ends_the_connection_and_a_new_one_is_opened() {
-    let garbage = [
-        Message::binary(vec![0xc1, 0xff]),
-        Message::text("{\"type\":\"tick\"}"),
-    ];
+    let garbage = [Message::binary(vec![0xc1, 0xff]), Message::text("{\"type\":\"tick\"}")];
     let fake = Fake::start().await;
     let (client, mut peer) = pair(&fake, options(&fake)).await;
     let mut events = client.events();
@@ -389,16 +315,10 @@ async fn addresses_without_a_gateway_are_told_apart() {
         listener.local_addr().expect("bound")
     };
     let nobody = connect(format!("ws://{free}")).await.err();
-    assert!(
-        matches!(nobody, Some(ConnectError::Unreachable(_))),
-        "{nobody:?}"
-    );
+    assert!(matches!(nobody, Some(ConnectError::Unreachable(_))), "{nobody:?}");
     for url in ["not a url", "http://127.0.0.1:1", "wss://127.0.0.1:1"] {
         let error = connect(url.into()).await.err();
-        assert!(
-            error.as_ref().is_some_and(ConnectError::is_final),
-            "{url}: {error:?}"
-        );
+        assert!(error.as_ref().is_some_and(ConnectError::is_final), "{url}: {error:?}");
     }
 }
 

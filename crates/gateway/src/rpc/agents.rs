@@ -32,7 +32,7 @@ async fn list(runtime: &Arc<Runtime>) -> Result<AgentsListResult, WireError> {
                 fallbacks: agent.fallbacks,
             },
             workspace: agent.workspace.display().to_string(),
-            tools: AgentTools { profile: entry.tools.profile.clone() },
+            tools: AgentTools { profile: entry.tools.profile.as_str().to_owned() },
             session_count: counts.get(id).copied().unwrap_or(0),
             id: agent.id,
         })

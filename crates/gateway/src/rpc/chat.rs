@@ -5,12 +5,12 @@ use std::sync::Arc;
 use serde_json::json;
 use simpleclaw_protocol::events::{SessionChange, SessionMessageEvent};
 use simpleclaw_protocol::message::{Origin, Role};
+use simpleclaw_protocol::methods::Call as _;
 use simpleclaw_protocol::methods::chat::{
     ChatAbort, ChatAbortParams, ChatAbortResult, ChatHistory, ChatHistoryParams, ChatHistoryResult, ChatInject,
     ChatInjectParams, ChatInjectResult, ChatMessageGet, ChatMessageGetParams, ChatMessageGetResult, ChatSend,
     ChatSendParams, ChatSendResult, InFlightRun, InjectRole, Method, QueueMode, SendOptions, SendStatus,
 };
-use simpleclaw_protocol::methods::Call as _;
 use simpleclaw_protocol::{ErrorCode, Event, WireError};
 
 use super::{Key, no_session, session_key};
@@ -33,7 +33,11 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
             incoming
                 .run::<ChatSend, _, _, _>(|params| {
                     let ChatSendParams { session_key, message, idempotency_key, options } = params;
-                    send(runtime, who, Sending { key: session_key, path: "/sessionKey", message, idempotency_key, options })
+                    send(
+                        runtime,
+                        who,
+                        Sending { key: session_key, path: "/sessionKey", message, idempotency_key, options },
+                    )
                 })
                 .await
         }
@@ -145,13 +149,15 @@ async fn abort(runtime: &Arc<Runtime>, who: String, params: ChatAbortParams) -> 
     let claim = Key::new((&who, ChatAbort::NAME), params.idempotency_key.as_deref(), &params)?;
     let sessions = runtime.sessions.clone();
     let wanted = Abort::Session { key: key.to_string(), run_id: params.run_id };
-    let stop = move |_: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move {
-            let run_ids = sessions.abort(&wanted);
-            Ok(Ok(ChatAbortResult { aborted: !run_ids.is_empty(), run_ids }))
+    Ok(claim
+        .once(&runtime.store, runtime.clock.now_ms(), move |_| {
+            Box::pin(async move {
+                let run_ids = sessions.abort(&wanted);
+                Ok(Ok(ChatAbortResult { aborted: !run_ids.is_empty(), run_ids }))
+            })
         })
-    };
-    Ok(claim.once(&runtime.store, runtime.clock.now_ms(), stop).await?.0)
+        .await?
+        .0)
 }
 
 async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<ChatHistoryResult, WireError> {
@@ -196,7 +202,11 @@ async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<Ch
     })
 }
 
-async fn inject(runtime: &Arc<Runtime>, who: String, params: ChatInjectParams) -> Result<Reply<ChatInjectResult>, WireError> {
+async fn inject(
+    runtime: &Arc<Runtime>,
+    who: String,
+    params: ChatInjectParams,
+) -> Result<Reply<ChatInjectResult>, WireError> {
     let config = runtime.config.current();
     let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
     if !config.config.agents.entries.contains_key(key.agent()) {
@@ -211,15 +221,16 @@ async fn inject(runtime: &Arc<Runtime>, who: String, params: ChatInjectParams) -
     let message = NewMessage { origin: Some(origin), ..NewMessage::text(role, params.message) };
     let (inbox, now, target) = (runtime.inbox.clone(), runtime.clock.now_ms(), key.clone());
     let id = message.id.clone();
-    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move {
-            Ok(match inbox.note(tx, &target, message, now).await? {
-                Some(message) => Ok(ChatInjectResult { message_id: message.id }),
-                None => Err(no_session(&target)),
+    let (result, fresh) = claim
+        .once(&runtime.store, now, move |tx| {
+            Box::pin(async move {
+                Ok(match inbox.note(tx, &target, message, now).await? {
+                    Some(message) => Ok(ChatInjectResult { message_id: message.id }),
+                    None => Err(no_session(&target)),
+                })
             })
         })
-    };
-    let (result, fresh) = claim.once(&runtime.store, now, work).await?;
+        .await?;
     if !fresh {
         return Ok(result.into());
     }
@@ -233,7 +244,9 @@ async fn inject(runtime: &Arc<Runtime>, who: String, params: ChatInjectParams) -
             runtime.events.publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
         }
         let sessions = runtime.sessions.clone();
-        runtime.supervisor.spawn("session changed", async move { sessions.publish_changed(&key, SessionChange::Message).await });
+        runtime
+            .supervisor
+            .spawn("session changed", async move { sessions.publish_changed(&key, SessionChange::Message).await });
     };
     Ok(Reply { result, then: Some(Box::new(then)) })
 }

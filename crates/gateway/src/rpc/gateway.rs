@@ -38,7 +38,9 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         }
         Method::GatewayRestart => {
             incoming
-                .run::<GatewayRestart, _, _, _>(|params| stop(runtime, who, GatewayRestart::NAME, params, StopReason::Restart))
+                .run::<GatewayRestart, _, _, _>(|params| {
+                    stop(runtime, who, GatewayRestart::NAME, params, StopReason::Restart)
+                })
                 .await
         }
         Method::GatewayShutdown => {
@@ -117,15 +119,16 @@ async fn pause(
     let claim = Key::new((&who, name), params.idempotency_key.as_deref(), &params)?;
     let before = runtime.control.paused();
     let (control, sessions) = (runtime.control.clone(), runtime.sessions.clone());
-    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move {
-            store::meta::set_paused(tx, paused).await?;
-            control.set_paused(paused);
-            let run_ids = if paused { sessions.abort_running() } else { vec![] };
-            Ok(Ok(GatewayPauseResult { paused, run_ids }))
+    let (result, fresh) = claim
+        .once(&runtime.store, runtime.clock.now_ms(), move |tx| {
+            Box::pin(async move {
+                store::meta::set_paused(tx, paused).await?;
+                control.set_paused(paused);
+                let run_ids = if paused { sessions.abort_running() } else { vec![] };
+                Ok(Ok(GatewayPauseResult { paused, run_ids }))
+            })
         })
-    };
-    let (result, fresh) = claim.once(&runtime.store, runtime.clock.now_ms(), work).await?;
+        .await?;
     let runtime = Arc::clone(runtime);
     let then = move || {
         let at = runtime.clock.now();
@@ -147,11 +150,12 @@ async fn stop(
     reason: StopReason,
 ) -> Result<Reply<GatewayStopResult>, WireError> {
     let claim = Key::new((&who, name), params.idempotency_key.as_deref(), &params)?;
-    let work = move |_: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move { Ok(Ok(GatewayStopResult { stopping: true })) })
-    };
     // A repeat after the restart that it asked for must not restart again.
-    let (result, fresh) = claim.once(&runtime.store, runtime.clock.now_ms(), work).await?;
+    let (result, fresh) = claim
+        .once(&runtime.store, runtime.clock.now_ms(), move |_| {
+            Box::pin(async move { Ok(Ok(GatewayStopResult { stopping: true })) })
+        })
+        .await?;
     let control = runtime.control.clone();
     let then = move || control.ask_to_stop(reason);
     Ok(Reply { result, then: if fresh { Some(Box::new(then)) } else { None } })

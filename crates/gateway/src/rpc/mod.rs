@@ -81,31 +81,32 @@ impl Key {
             + 'static,
     {
         let Self(claim) = self;
-        let transaction = move |tx: &mut Tx| -> futures_util::future::BoxFuture<'_, _> {
-            Box::pin(async move {
-                if let Some(claim) = &claim {
-                    match store::idempotency::find(tx, claim).await? {
-                        store::idempotency::Found::Nothing => {}
-                        store::idempotency::Found::Answer(answer) => {
-                            return Ok(Ok((serde_json::from_value(answer)?, false)));
-                        }
-                        store::idempotency::Found::OtherBody => {
-                            let words = "this idempotency key was used for another request; take a new one";
-                            return Ok(Err(WireError::new(ErrorCode::Conflict, words)));
+        store
+            .write(move |tx| {
+                Box::pin(async move {
+                    if let Some(claim) = &claim {
+                        match store::idempotency::find(tx, claim).await? {
+                            store::idempotency::Found::Nothing => {}
+                            store::idempotency::Found::Answer(answer) => {
+                                return Ok(Ok((serde_json::from_value(answer)?, false)));
+                            }
+                            store::idempotency::Found::OtherBody => {
+                                let words = "this idempotency key was used for another request; take a new one";
+                                return Ok(Err(WireError::new(ErrorCode::Conflict, words)));
+                            }
                         }
                     }
-                }
-                match work(tx).await? {
-                    Ok(result) => {
-                        if let Some(claim) = &claim {
-                            store::idempotency::keep(tx, claim, &serde_json::to_value(&result)?, now).await?;
+                    match work(tx).await? {
+                        Ok(result) => {
+                            if let Some(claim) = &claim {
+                                store::idempotency::keep(tx, claim, &serde_json::to_value(&result)?, now).await?;
+                            }
+                            Ok(Ok((result, true)))
                         }
-                        Ok(Ok((result, true)))
+                        Err(refusal) => Ok(Err(refusal)),
                     }
-                    Err(refusal) => Ok(Err(refusal)),
-                }
+                })
             })
-        };
-        store.write(transaction).await?
+            .await?
     }
 }

@@ -12,7 +12,6 @@ use super::Key;
 use crate::runtime::Runtime;
 use crate::server::dispatch::{Answer, Incoming};
 use crate::session::Abort;
-use crate::store;
 
 pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
     let who = incoming.caller.principal.name.clone();
@@ -48,8 +47,10 @@ async fn abort(runtime: &Arc<Runtime>, who: String, params: RunsAbortParams) -> 
     let claim = Key::new((&who, RunsAbort::NAME), params.idempotency_key.as_deref(), &params)?;
     let wanted = params.agent_id.map_or(Abort::All, Abort::Agent);
     let sessions = runtime.sessions.clone();
-    let stop = move |_: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move { Ok(Ok(RunsAbortResult { run_ids: sessions.abort(&wanted) })) })
-    };
-    Ok(claim.once(&runtime.store, runtime.clock.now_ms(), stop).await?.0)
+    Ok(claim
+        .once(&runtime.store, runtime.clock.now_ms(), move |_| {
+            Box::pin(async move { Ok(Ok(RunsAbortResult { run_ids: sessions.abort(&wanted) })) })
+        })
+        .await?
+        .0)
 }

@@ -76,23 +76,28 @@ async fn get(runtime: &Arc<Runtime>, params: SessionsGetParams) -> Result<Sessio
     Ok(SessionsGetResult { session: runtime.sessions.row(record), messages })
 }
 
-async fn reset(runtime: &Arc<Runtime>, who: String, params: SessionsResetParams) -> Result<Reply<SessionsResetResult>, WireError> {
+async fn reset(
+    runtime: &Arc<Runtime>,
+    who: String,
+    params: SessionsResetParams,
+) -> Result<Reply<SessionsResetResult>, WireError> {
     let config = runtime.config.current();
     let key = session_key(&params.key, &config.config.agents.default, "/key")?;
     let claim = Key::new((&who, SessionsReset::NAME), params.idempotency_key.as_deref(), &params)?;
     let (now, reason, target) = (runtime.clock.now_ms(), params.reason, key.clone());
     let sessions = runtime.sessions.clone();
-    let work = move |tx: &mut store::Tx| -> futures_util::future::BoxFuture<'_, _> {
-        Box::pin(async move {
-            // What runs belongs to the conversation that ends here; its last words join the archive.
-            sessions.abort(&Abort::Session { key: target.to_string(), run_id: None });
-            Ok(match store::session::reset(tx, &target.to_string(), reason.as_deref(), now).await? {
-                Some(session_id) => Ok(SessionsResetResult { key: target.to_string(), session_id }),
-                None => Err(no_session(&target)),
+    let (result, fresh) = claim
+        .once(&runtime.store, now, move |tx| {
+            Box::pin(async move {
+                // What runs belongs to the conversation that ends here; its last words join the archive.
+                sessions.abort(&Abort::Session { key: target.to_string(), run_id: None });
+                Ok(match store::session::reset(tx, &target.to_string(), reason.as_deref(), now).await? {
+                    Some(session_id) => Ok(SessionsResetResult { key: target.to_string(), session_id }),
+                    None => Err(no_session(&target)),
+                })
             })
         })
-    };
-    let (result, fresh) = claim.once(&runtime.store, now, work).await?;
+        .await?;
     let runtime = Arc::clone(runtime);
     let then = move || {
         let sessions = runtime.sessions.clone();

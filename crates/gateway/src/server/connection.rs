@@ -61,8 +61,13 @@ impl Close {
 }
 
 /// Serves one upgraded stream to its end.
-pub async fn serve<S>(server: Arc<Server>, stream: S, peer: SocketAddr, subprotocol_msgpack: bool, admitted: impl FnOnce() + Send)
-where
+pub async fn serve<S>(
+    server: Arc<Server>,
+    stream: S,
+    peer: SocketAddr,
+    subprotocol_msgpack: bool,
+    admitted: impl FnOnce() + Send,
+) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (socket, meter) = Socket::new(stream);
@@ -177,7 +182,14 @@ struct Reader {
 
 impl Reader {
     fn new(server: Arc<Server>, caller: Caller) -> Self {
-        Self { server, caller, in_flight: FuturesUnordered::new(), ids: HashSet::new(), bad_frames: 0, touched: Instant::now() }
+        Self {
+            server,
+            caller,
+            in_flight: FuturesUnordered::new(),
+            ids: HashSet::new(),
+            bad_frames: 0,
+            touched: Instant::now(),
+        }
     }
 
     /// Until the peer closes or breaks the rules.
@@ -323,7 +335,11 @@ fn message(item: &Item, encoding: Encoding, seq: u64) -> Message {
 }
 
 /// Waits for a write for as long as the peer takes bytes at all and its queue stays within bounds.
-async fn sent(write: impl Future<Output = Result<(), Error>>, meter: &Meter, follower: &Follower) -> Result<(), Option<Close>> {
+async fn sent(
+    write: impl Future<Output = Result<(), Error>>,
+    meter: &Meter,
+    follower: &Follower,
+) -> Result<(), Option<Close>> {
     tokio::pin!(write);
     let (mut seen, mut since) = (meter.written(), Instant::now());
     loop {
@@ -355,7 +371,8 @@ async fn say_goodbye<S>(mut ws: Ws<S>, close: Option<Close>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let frame = close.map(|close| CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) });
+    let frame = close
+        .map(|close| CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) });
     let goodbye = async {
         // An error: the peer is gone, and that is what this is about.
         let _ = ws.close(frame).await;

@@ -117,7 +117,8 @@ impl Refusal {
 const HANDSHAKE: Close = Close::new(1008, "the handshake failed");
 
 async fn admit(server: &Server, encoding: Encoding, bytes: &[u8], peer: IpAddr) -> Result<Welcome, Refusal> {
-    let request = Request::decode(encoding, bytes).map_err(|BadFrame { id, error }| Refusal::new(&id, error, HANDSHAKE))?;
+    let request =
+        Request::decode(encoding, bytes).map_err(|BadFrame { id, error }| Refusal::new(&id, error, HANDSHAKE))?;
     let id = request.id.as_str();
     if request.method != "connect" {
         let issue = Issue::new("/method", "the first request is `connect`");
@@ -129,7 +130,8 @@ async fn admit(server: &Server, encoding: Encoding, bytes: &[u8], peer: IpAddr) 
     if !(params.min_protocol..=params.max_protocol).contains(&PROTOCOL) {
         let asked = (params.min_protocol, params.max_protocol);
         let words = format!("this gateway speaks protocol {PROTOCOL}, the client {} to {}", asked.0, asked.1);
-        let error = WireError::invalid(words).details(serde_json::json!({ "reason": "protocol", "protocol": PROTOCOL }));
+        let error =
+            WireError::invalid(words).details(serde_json::json!({ "reason": "protocol", "protocol": PROTOCOL }));
         return Err(Refusal::new(id, error, Close::new(1002, "protocol version")));
     }
     if params.device.is_some() {

@@ -57,9 +57,8 @@ pub fn upgrade<B>(request: &Request<B>) -> Upgrade {
         return Upgrade::Refused(response);
     }
     // The first of ours in the client's order.
-    let offered = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL).find_map(|name| {
-        [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON].into_iter().find(|known| *known == name)
-    });
+    let offered = tokens(headers, header::SEC_WEBSOCKET_PROTOCOL)
+        .find_map(|name| [SUBPROTOCOL_MSGPACK, SUBPROTOCOL_JSON].into_iter().find(|known| *known == name));
     let mut response = Response::new(Body::default());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     let answer = response.headers_mut();

@@ -52,7 +52,9 @@ pub struct Server {
 
 /// A port that could not be taken.
 #[derive(Debug, thiserror::Error)]
-#[error("{addr} is taken or may not be used ({error}): stop the program that has it, or choose another port with --port")]
+#[error(
+    "{addr} is taken or may not be used ({error}): stop the program that has it, or choose another port with --port"
+)]
 pub struct BindError {
     pub addr: SocketAddr,
     #[source]
@@ -68,7 +70,10 @@ pub fn bind(bind: &str, port: u16) -> Result<Vec<TcpListener>, BindError> {
         other => {
             let ip = other.parse().map_err(|_| BindError {
                 addr: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
-                error: io::Error::new(io::ErrorKind::InvalidInput, format!("{other:?} is neither loopback, all nor an address")),
+                error: io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    format!("{other:?} is neither loopback, all nor an address"),
+                ),
             })?;
             return Ok(vec![at(ip, port)?]);
         }
@@ -185,7 +190,12 @@ impl Server {
         }
     }
 
-    async fn request(self: Arc<Self>, request: Request<Body>, peer: SocketAddr, stranger: Stranger) -> Response<http::Body> {
+    async fn request(
+        self: Arc<Self>,
+        request: Request<Body>,
+        peer: SocketAddr,
+        stranger: Stranger,
+    ) -> Response<http::Body> {
         let (parts, body) = request.into_parts();
         if let Err(reason) = self.guard.check(&parts) {
             tracing::warn!(target: "diagnostic", source = "server", code = "request.refused", %peer, "{reason}");
@@ -201,7 +211,8 @@ impl Server {
                     // The peer went away between request and upgrade.
                     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
                     let evicted = stranger.evicted.clone();
-                    let serve = connection::serve(server, TokioIo::new(upgraded), peer, msgpack, move || stranger.admit());
+                    let serve =
+                        connection::serve(server, TokioIo::new(upgraded), peer, msgpack, move || stranger.admit());
                     tokio::select! {
                         () = serve => {}
                         () = evicted.cancelled() => {}

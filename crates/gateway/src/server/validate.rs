@@ -19,9 +19,8 @@ struct Compiled {
 }
 
 /// In the order of the method table.
-static METHODS: LazyLock<Vec<Compiled>> = LazyLock::new(|| {
-    methods::built().map(|_| Compiled { params: OnceLock::new(), result: OnceLock::new() }).collect()
-});
+static METHODS: LazyLock<Vec<Compiled>> =
+    LazyLock::new(|| methods::built().map(|_| Compiled { params: OnceLock::new(), result: OnceLock::new() }).collect());
 
 static CONNECT: LazyLock<Option<Validator>> = LazyLock::new(|| compile("connect", &schema::of::<ConnectParams>()));
 
@@ -65,7 +64,8 @@ fn check(what: &str, validator: Option<&Validator>, value: &Value) -> Result<(),
         let place = error.instance_path().as_str().to_owned();
         match error.kind() {
             // The place of a member that is too much, or is missing, is that member.
-            ValidationErrorKind::AdditionalProperties { unexpected } | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
+            ValidationErrorKind::AdditionalProperties { unexpected }
+            | ValidationErrorKind::UnevaluatedProperties { unexpected } => {
                 for name in unexpected.iter().take(MAX_ISSUES) {
                     let name = short(name, 80);
                     issues.push(Issue::new(join(&place, &name), format!("unknown member {name:?}")));

@@ -91,11 +91,7 @@ impl Store {
         };
         let Some(place) = place else { return Ok(None) };
         let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM messages WHERE session_id = ? AND {sql} LIMIT ?"));
-        let mut rows = sqlx::query(sql)
-            .bind(session_id)
-            .bind(place)
-            .bind(i64::from(limit) + 1)
-            .fetch(&self.readers);
+        let mut rows = sqlx::query(sql).bind(session_id).bind(place).bind(i64::from(limit) + 1).fetch(&self.readers);
         let (mut messages, mut bytes, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.try_next().await? {
             let size = row.try_get::<&str, _>("body")?.len().min(MAX_TEXT);

@@ -12,9 +12,11 @@ impl Store {
 }
 
 pub async fn set_paused(tx: &mut Tx, paused: bool) -> Result<(), StoreError> {
-    sqlx::query("INSERT INTO meta (key, value) VALUES ('paused', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value")
-        .bind(if paused { "1" } else { "0" })
-        .execute(tx)
-        .await?;
+    sqlx::query(
+        "INSERT INTO meta (key, value) VALUES ('paused', ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+    )
+    .bind(if paused { "1" } else { "0" })
+    .execute(tx)
+    .await?;
     Ok(())
 }

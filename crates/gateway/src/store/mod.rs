@@ -18,9 +18,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, S
 use sqlx::{ConnectOptions as _, SqlitePool};
 
 pub use idempotency::{Claim, body_hash};
-pub use message::{HistoryPage, NewMessage, Window};
+pub use message::{NewMessage, Window};
 pub use run::{NewRun, RunOptions, RunRow};
-pub use session::{SessionPage, SessionRecord, SessionsQuery};
+pub use session::{SessionRecord, SessionsQuery};
 pub use writer::Tx;
 
 /// A store that could not do what it was asked; nothing was half done.

@@ -124,7 +124,8 @@ pub async fn end(
     now: i64,
 ) -> Result<bool, StoreError> {
     let error = error.map(serde_json::to_string).transpose()?;
-    let sql = sqlx::AssertSqlSafe(format!("UPDATE runs SET state = ?, error = ?, ended_at = ? WHERE id = ? AND {OPEN}"));
+    let sql =
+        sqlx::AssertSqlSafe(format!("UPDATE runs SET state = ?, error = ?, ended_at = ? WHERE id = ? AND {OPEN}"));
     let done = sqlx::query(sql).bind(to_word(&state)?).bind(error).bind(now).bind(id).execute(tx).await?;
     Ok(done.rows_affected() > 0)
 }

@@ -103,8 +103,9 @@ impl Store {
 
     /// How many sessions each agent has, archived ones too.
     pub async fn session_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
-        let rows: Vec<(String, i64)> =
-            sqlx::query_as("SELECT agent_id, COUNT(*) FROM sessions GROUP BY agent_id").fetch_all(&self.readers).await?;
+        let rows: Vec<(String, i64)> = sqlx::query_as("SELECT agent_id, COUNT(*) FROM sessions GROUP BY agent_id")
+            .fetch_all(&self.readers)
+            .await?;
         Ok(rows.into_iter().map(|(agent, count)| (agent, count.unsigned_abs())).collect())
     }
 }

@@ -13,7 +13,9 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use simpleclaw_adapters::provider::{ChatEnd, ChatPiece, ProviderError, ProviderErrorKind, Stop, ToolCall};
 use simpleclaw_protocol::Event;
-use simpleclaw_protocol::events::{AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent, ToolPhase};
+use simpleclaw_protocol::events::{
+    AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent, ToolPhase,
+};
 use simpleclaw_protocol::message::{Content, Message, MessageStatus, Role, Usage};
 use simpleclaw_protocol::time::Timestamp;
 use tokio::time::Instant;
@@ -93,7 +95,12 @@ impl Live {
 
     pub fn text(&self) -> LiveText {
         let progress = self.lock().clone();
-        LiveText { message_id: progress.message_id, text: progress.text, index: progress.index, started_at: progress.started_at }
+        LiveText {
+            message_id: progress.message_id,
+            text: progress.text,
+            index: progress.index,
+            started_at: progress.started_at,
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
@@ -179,7 +186,9 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
                 }
             }
             Step::CallModel => match ask(teller, &agent).await {
-                Ok(Answer { message, usage, tools: false }) => return Outcome::Answered { message: Some(Box::new(message)), usage },
+                Ok(Answer { message, usage, tools: false }) => {
+                    return Outcome::Answered { message: Some(Box::new(message)), usage };
+                }
                 Ok(Answer { message, .. }) => {
                     if let Err(error) = teller.store(message).await {
                         return Outcome::store_failed(&error);
@@ -240,10 +249,13 @@ async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Res
     });
     let mut window = prompt::window(resolved);
     loop {
-        let request = prompt::request(teller.context, teller.run, agent, resolved, window).await.map_err(Asked::Store)?;
+        let request =
+            prompt::request(teller.context, teller.run, agent, resolved, window).await.map_err(Asked::Store)?;
         match stream(teller, resolved, request).await {
             Err(Asked::Failed(error))
-                if error.kind == ProviderErrorKind::Context && window > prompt::SMALLEST && teller.live.lock().text.is_empty() =>
+                if error.kind == ProviderErrorKind::Context
+                    && window > prompt::SMALLEST
+                    && teller.live.lock().text.is_empty() =>
             {
                 window /= 2;
             }
@@ -318,7 +330,11 @@ fn answer(teller: &Teller<'_>, resolved: &Resolved, id: String, thinking: String
         content.push(Content::Text { text });
     }
     let tools = !end.tool_calls.is_empty();
-    content.extend(end.tool_calls.into_iter().map(|call| Content::ToolCall { id: call.id, name: call.name, arguments: call.arguments }));
+    content.extend(end.tool_calls.into_iter().map(|call| Content::ToolCall {
+        id: call.id,
+        name: call.name,
+        arguments: call.arguments,
+    }));
     let usage = end.usage.map(|usage| Usage {
         input_tokens: usage.input_tokens,
         output_tokens: usage.output_tokens,
@@ -342,7 +358,11 @@ async fn run_tools(teller: &Teller<'_>, calls: Vec<ToolCall>) -> Result<(), stor
     let mut content = Vec::new();
     for call in calls {
         let result = format!("there is no tool named {:?}; answer without it", call.name);
-        teller.agent(AgentStream::Tool(ToolPhase::Start { tool_call_id: call.id.clone(), name: call.name.clone(), args: call.arguments }));
+        teller.agent(AgentStream::Tool(ToolPhase::Start {
+            tool_call_id: call.id.clone(),
+            name: call.name.clone(),
+            args: call.arguments,
+        }));
         teller.agent(AgentStream::Tool(ToolPhase::Result {
             tool_call_id: call.id.clone(),
             name: call.name,
@@ -409,7 +429,9 @@ impl Teller<'_> {
         let (store, run_id, message_id) = (self.context.store.clone(), self.run.id.clone(), message_id.to_owned());
         let text = self.live.lock().text.clone();
         self.context.supervisor.spawn("saving a partial answer", async move {
-            let work = store.write(move |tx| Box::pin(async move { store::message::save_partial(tx, &run_id, &message_id, &text).await }));
+            let work = store.write(move |tx| {
+                Box::pin(async move { store::message::save_partial(tx, &run_id, &message_id, &text).await })
+            });
             if let Err(error) = work.await {
                 tracing::warn!(%error, "saving a partial answer");
             }
@@ -455,8 +477,19 @@ mod tests {
     fn message(role: Role, content: Vec<Content>) -> Message {
         let status = MessageStatus::Complete;
         Message {
-            id: "m".into(), seq: 1, role, content, created_at: Timestamp(0), run_id: None, model: None, usage: None,
-            origin: None, delivery: None, status, error: None, truncated: false,
+            id: "m".into(),
+            seq: 1,
+            role,
+            content,
+            created_at: Timestamp(0),
+            run_id: None,
+            model: None,
+            usage: None,
+            origin: None,
+            delivery: None,
+            status,
+            error: None,
+            truncated: false,
         }
     }
 

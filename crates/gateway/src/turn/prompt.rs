@@ -64,10 +64,14 @@ fn conversation(mut history: Vec<Message>, run_id: &str, budget: usize) -> Vec<C
             first.entry(run.clone()).or_insert(message.seq);
         }
     }
-    let place = |message: &Message| message.run_id.as_ref().and_then(|run| first.get(run)).copied().unwrap_or(message.seq);
+    let place =
+        |message: &Message| message.run_id.as_ref().and_then(|run| first.get(run)).copied().unwrap_or(message.seq);
     history.sort_by_key(|message| (place(message), message.seq));
     // What waits behind this run is not for it to answer.
-    let end = history.iter().rposition(|message| message.run_id.as_deref() == Some(run_id)).map_or(history.len(), |last| last + 1);
+    let end = history
+        .iter()
+        .rposition(|message| message.run_id.as_deref() == Some(run_id))
+        .map_or(history.len(), |last| last + 1);
     history.truncate(end);
 
     let mut used = 0;
@@ -123,7 +127,9 @@ fn convert(message: Message, names: &HashMap<String, String>) -> Vec<ChatMessage
     match message.role {
         Role::User => vec![ChatMessage::User { parts: vec![Part::Text(text)] }],
         // Providers know no note in the middle; it is marked, so that it is not taken for the person's words.
-        Role::System => vec![ChatMessage::User { parts: vec![Part::Text(format!("[Note from the system, not from the user]\n{text}"))] }],
+        Role::System => vec![ChatMessage::User {
+            parts: vec![Part::Text(format!("[Note from the system, not from the user]\n{text}"))],
+        }],
         Role::Assistant => {
             let calls = message.content.into_iter().filter_map(|block| match block {
                 Content::ToolCall { id, name, arguments } => Some(ToolCall { id, name, arguments }),
@@ -163,9 +169,10 @@ fn push(messages: &mut Vec<ChatMessage>, next: ChatMessage) {
             }
             parts.append(&mut more);
         }
-        (Some(ChatMessage::Assistant { text, tool_calls }), ChatMessage::Assistant { text: added, tool_calls: more })
-            if tool_calls.is_empty() =>
-        {
+        (
+            Some(ChatMessage::Assistant { text, tool_calls }),
+            ChatMessage::Assistant { text: added, tool_calls: more },
+        ) if tool_calls.is_empty() => {
             text.push_str("\n\n");
             text.push_str(&added);
             *tool_calls = more;

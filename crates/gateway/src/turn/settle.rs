@@ -20,7 +20,10 @@ const TRIES: u32 = 5;
 #[derive(Debug, Clone, PartialEq)]
 pub enum Outcome {
     /// `message` is absent where it is stored already.
-    Answered { message: Option<Box<NewMessage>>, usage: Usage },
+    Answered {
+        message: Option<Box<NewMessage>>,
+        usage: Usage,
+    },
     /// By a person.
     Stopped,
     /// By the end of the gateway.
@@ -169,11 +172,12 @@ async fn store_end(
     let mut tries = 0;
     loop {
         let (run, error, message, now) = (run.clone(), error.clone(), message.clone(), context.clock.now_ms());
-        let work = move |tx: &mut Tx| -> futures_util::future::BoxFuture<'_, _> {
-            Box::pin(async move { end(tx, &run, state, error, message, usage, now).await })
-        };
         tries += 1;
-        match context.store.write(work).await {
+        match context
+            .store
+            .write(move |tx| Box::pin(async move { end(tx, &run, state, error, message, usage, now).await }))
+            .await
+        {
             Err(StoreError::Full | StoreError::Sql(_)) if tries < TRIES => {
                 tokio::time::sleep(Duration::from_secs(1)).await;
             }

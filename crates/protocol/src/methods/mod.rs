@@ -52,13 +52,7 @@ impl Scope {
     }
 
     /// All that a credential can hold.
-    pub const ALL: [Scope; 5] = [
-        Self::Read,
-        Self::Write,
-        Self::Admin,
-        Self::Approvals,
-        Self::Pairing,
-    ];
+    pub const ALL: [Scope; 5] = [Self::Read, Self::Write, Self::Admin, Self::Approvals, Self::Pairing];
 }
 
 /// How a method treats `idempotencyKey`.
@@ -173,19 +167,9 @@ impl Lookup {
 pub fn lookup(name: &str) -> Option<Lookup> {
     static TABLE: std::sync::LazyLock<std::collections::HashMap<&'static str, Lookup>> =
         std::sync::LazyLock::new(|| {
-            let built = built().enumerate().map(|(index, (method, spec))| {
-                (
-                    spec.name,
-                    Lookup::Built {
-                        index,
-                        method,
-                        spec,
-                    },
-                )
-            });
-            let planned = PLANNED
-                .iter()
-                .map(|planned| (planned.name, Lookup::Planned(planned)));
+            let built =
+                built().enumerate().map(|(index, (method, spec))| (spec.name, Lookup::Built { index, method, spec }));
+            let planned = PLANNED.iter().map(|planned| (planned.name, Lookup::Planned(planned)));
             built.chain(planned).collect()
         });
     TABLE.get(name).copied()
@@ -211,10 +195,7 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_found() {
-        let mut names: Vec<_> = built()
-            .map(|(_, spec)| spec.name)
-            .chain(PLANNED.iter().map(|row| row.name))
-            .collect();
+        let mut names: Vec<_> = built().map(|(_, spec)| spec.name).chain(PLANNED.iter().map(|row| row.name)).collect();
         assert!(names.iter().all(|name| lookup(name).is_some()));
         let count = names.len();
         names.sort_unstable();
@@ -235,22 +216,11 @@ mod tests {
     fn changing_methods_take_a_key_and_reading_ones_do_not() {
         for (_, spec) in built() {
             let changes = matches!(spec.scope, Scope::Write | Scope::Admin);
-            assert_eq!(
-                changes,
-                spec.idempotency != Idempotency::ReadOnly,
-                "{}",
-                spec.name
-            );
+            assert_eq!(changes, spec.idempotency != Idempotency::ReadOnly, "{}", spec.name);
             let mut generator = SchemaGenerator::default();
             let schema = (spec.params)(&mut generator);
-            let text = serde_json::to_string(&(schema, generator.take_definitions(true)))
-                .expect("a schema is JSON");
-            assert_eq!(
-                changes,
-                text.contains("\"idempotencyKey\""),
-                "{}",
-                spec.name
-            );
+            let text = serde_json::to_string(&(schema, generator.take_definitions(true))).expect("a schema is JSON");
+            assert_eq!(changes, text.contains("\"idempotencyKey\""), "{}", spec.name);
         }
     }
 }

@@ -31,18 +31,12 @@ struct PartialCall {
 
 impl Decoder {
     /// Takes one event; true when it was the last.
-    pub fn event(
-        &mut self,
-        origin: &Origin,
-        data: &str,
-        out: &mut VecDeque<ChatPiece>,
-    ) -> Result<bool, ProviderError> {
+    pub fn event(&mut self, origin: &Origin, data: &str, out: &mut VecDeque<ChatPiece>) -> Result<bool, ProviderError> {
         if data.trim() == END_MARKER {
             out.push_back(ChatPiece::End(self.end()));
             return Ok(true);
         }
-        let event: Value = serde_json::from_str(data)
-            .map_err(|_| origin.garbage("malformed JSON in its stream"))?;
+        let event: Value = serde_json::from_str(data).map_err(|_| origin.garbage("malformed JSON in its stream"))?;
         if event.get("error").is_some_and(|error| !error.is_null()) {
             return Err(origin.event(&event));
         }
@@ -53,10 +47,7 @@ impl Decoder {
             return Ok(false);
         };
         for (paths, piece) in [
-            (
-                &["/delta/reasoning_content", "/delta/reasoning"][..],
-                ChatPiece::Thinking as fn(String) -> ChatPiece,
-            ),
+            (&["/delta/reasoning_content", "/delta/reasoning"][..], ChatPiece::Thinking as fn(String) -> ChatPiece),
             (&["/delta/content"][..], ChatPiece::Text),
         ] {
             let text = paths.iter().find_map(|path| choice.pointer(path)?.as_str());
@@ -64,12 +55,7 @@ impl Decoder {
                 out.push_back(piece(text.to_owned()));
             }
         }
-        for delta in choice
-            .pointer("/delta/tool_calls")
-            .and_then(Value::as_array)
-            .into_iter()
-            .flatten()
-        {
+        for delta in choice.pointer("/delta/tool_calls").and_then(Value::as_array).into_iter().flatten() {
             self.tool_call(origin, delta)?;
         }
         if let Some(reason) = choice.get("finish_reason").and_then(Value::as_str) {
@@ -79,17 +65,8 @@ impl Decoder {
     }
 
     fn tool_call(&mut self, origin: &Origin, delta: &Value) -> Result<(), ProviderError> {
-        let text = |path: &str| {
-            delta
-                .pointer(path)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-        };
-        let (id, name, arguments) = (
-            text("/id"),
-            text("/function/name"),
-            text("/function/arguments"),
-        );
+        let text = |path: &str| delta.pointer(path).and_then(Value::as_str).unwrap_or_default();
+        let (id, name, arguments) = (text("/id"), text("/function/name"), text("/function/arguments"));
         // Some servers give no index; then a new id begins a new call.
         let index = delta.get("index").and_then(Value::as_u64);
         let known = match index {
@@ -98,17 +75,12 @@ impl Decoder {
             None => self.calls.iter().position(|call| call.id == id),
         };
         self.arguments_bytes += id.len() + name.len() + arguments.len();
-        if self.arguments_bytes > MAX_ARGUMENTS
-            || (known.is_none() && self.calls.len() >= MAX_TOOL_CALLS)
-        {
+        if self.arguments_bytes > MAX_ARGUMENTS || (known.is_none() && self.calls.len() >= MAX_TOOL_CALLS) {
             return Err(origin.garbage("more tool calls than can be right"));
         }
         let at = known.unwrap_or_else(|| {
             let index = index.unwrap_or(self.calls.len() as u64);
-            self.calls.push(PartialCall {
-                index,
-                ..PartialCall::default()
-            });
+            self.calls.push(PartialCall { index, ..PartialCall::default() });
             self.calls.len() - 1
         });
         if let Some(call) = self.calls.get_mut(at) {
@@ -135,26 +107,14 @@ impl Decoder {
             Some("length") => Stop::Length,
             Some(other) => Stop::Other(other.to_owned()),
         };
-        ChatEnd {
-            tool_calls,
-            usage: self.usage.take(),
-            stop,
-        }
+        ChatEnd { tool_calls, usage: self.usage.take(), stop }
     }
 }
 
 impl PartialCall {
     fn finish(self) -> ToolCall {
-        let id = if self.id.is_empty() {
-            format!("call_{}", self.index)
-        } else {
-            self.id
-        };
-        ToolCall {
-            id,
-            name: self.name,
-            arguments: parse_arguments(self.arguments),
-        }
+        let id = if self.id.is_empty() { format!("call_{}", self.index) } else { self.id };
+        ToolCall { id, name: self.name, arguments: parse_arguments(self.arguments) }
     }
 }
 

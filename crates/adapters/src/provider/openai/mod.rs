@@ -40,9 +40,7 @@ pub(super) async fn stream(
 ) -> Result<ChatStream, ProviderError> {
     let first_byte = Instant::now() + request.first_byte_timeout.min(LONGEST_WAIT);
     let idle = request.idle_timeout.min(LONGEST_WAIT);
-    let mut call = client
-        .post(join(base, "chat/completions"))
-        .json(&request::body(base, request));
+    let mut call = client.post(join(base, "chat/completions")).json(&request::body(base, request));
     if let Some(key) = &origin.key {
         call = call.bearer_auth(key.expose());
     }
@@ -68,9 +66,8 @@ pub(super) async fn stream(
         received: false,
         ended: false,
     };
-    let pieces = stream::try_unfold(reader, |mut reader| async move {
-        Ok(reader.next().await?.map(|piece| (piece, reader)))
-    });
+    let pieces =
+        stream::try_unfold(reader, |mut reader| async move { Ok(reader.next().await?.map(|piece| (piece, reader))) });
     Ok(pieces.boxed())
 }
 
@@ -84,12 +81,7 @@ fn too_slow(origin: &Origin) -> ProviderError {
 
 /// The content types of an answer that cannot be a stream; others get the benefit of the doubt.
 fn not_a_stream(response: &Response) -> Option<&'static str> {
-    let kind = response
-        .headers()
-        .get(CONTENT_TYPE)?
-        .to_str()
-        .ok()?
-        .to_ascii_lowercase();
+    let kind = response.headers().get(CONTENT_TYPE)?.to_str().ok()?.to_ascii_lowercase();
     match kind.split(';').next()?.trim() {
         "application/json" => Some("a JSON document instead of a stream"),
         "text/html" => Some("a web page instead of an answer"),
@@ -98,20 +90,13 @@ fn not_a_stream(response: &Response) -> Option<&'static str> {
 }
 
 /// Some servers report an error with status 200.
-async fn whole_answer(
-    origin: &Origin,
-    response: Response,
-    limit: Duration,
-    what: &str,
-) -> ProviderError {
+async fn whole_answer(origin: &Origin, response: Response, limit: Duration, what: &str) -> ProviderError {
     match timeout(limit, read_bounded(response, MAX_ERROR_BODY)).await {
         Err(_) => too_slow(origin),
         Ok(Err(_)) => origin.cut(),
         Ok(Ok(Some(body))) if body.is_empty() => origin.cut(),
         Ok(Ok(body)) => match serde_json::from_slice::<Value>(&body.unwrap_or_default()) {
-            Ok(json) if json.get("error").is_some_and(|error| !error.is_null()) => {
-                origin.event(&json)
-            }
+            Ok(json) if json.get("error").is_some_and(|error| !error.is_null()) => origin.event(&json),
             _ => origin.garbage(what),
         },
     }
@@ -147,9 +132,7 @@ impl Reader {
                 continue;
             }
             let started = self.first_byte.is_none();
-            let deadline = self
-                .first_byte
-                .unwrap_or_else(|| Instant::now() + self.idle);
+            let deadline = self.first_byte.unwrap_or_else(|| Instant::now() + self.idle);
             let chunk = match timeout_at(deadline, self.response.chunk()).await {
                 Ok(read) => read.map_err(|error| self.origin.transport(&error, true))?,
                 Err(_) if started => return Err(self.stalled()),
@@ -182,10 +165,7 @@ impl Reader {
     }
 
     fn stalled(&self) -> ProviderError {
-        let text = format!(
-            "{} went silent in the middle of its answer. Try again.",
-            self.origin.server
-        );
+        let text = format!("{} went silent in the middle of its answer. Try again.", self.origin.server);
         self.origin.error(ProviderErrorKind::Timeout, &text)
     }
 

@@ -5,19 +5,12 @@ use base64::engine::general_purpose::STANDARD;
 use reqwest::Url;
 use serde_json::{Value, json};
 
-use crate::provider::{
-    ChatMessage, ChatRequest, Part, Thinking, ToolCall, ToolSpec, arguments_object, result_text,
-};
+use crate::provider::{ChatMessage, ChatRequest, Part, Thinking, ToolCall, ToolSpec, arguments_object, result_text};
 
 /// `base` tells OpenAI itself from the servers that are like it.
 pub(super) fn body(base: &Url, request: ChatRequest) -> Value {
-    let system = request
-        .system
-        .map(|text| json!({"role": "system", "content": text}));
-    let messages: Vec<Value> = system
-        .into_iter()
-        .chain(request.messages.into_iter().map(message))
-        .collect();
+    let system = request.system.map(|text| json!({"role": "system", "content": text}));
+    let messages: Vec<Value> = system.into_iter().chain(request.messages.into_iter().map(message)).collect();
     let mut body = json!({
         "model": request.model,
         "stream": true,
@@ -36,11 +29,7 @@ pub(super) fn body(base: &Url, request: ChatRequest) -> Value {
     if let Some(limit) = request.max_tokens {
         // OpenAI's newer models refuse the old name; other servers know only the old one.
         let newer = base.host_str() == Some("api.openai.com");
-        body[if newer {
-            "max_completion_tokens"
-        } else {
-            "max_tokens"
-        }] = limit.into();
+        body[if newer { "max_completion_tokens" } else { "max_tokens" }] = limit.into();
     }
     if let Some(thinking) = request.thinking {
         body["reasoning_effort"] = match thinking {
@@ -68,12 +57,7 @@ fn message(message: ChatMessage) -> Value {
             let content = (!text.is_empty()).then_some(text);
             json!({"role": "assistant", "content": content, "tool_calls": calls})
         }
-        ChatMessage::ToolResult {
-            call_id,
-            content,
-            is_error,
-            ..
-        } => {
+        ChatMessage::ToolResult { call_id, content, is_error, .. } => {
             json!({"role": "tool", "tool_call_id": call_id, "content": result_text(content, is_error)})
         }
     }
@@ -95,9 +79,7 @@ fn user_content(parts: Vec<Part>) -> Value {
         .into_iter()
         .map(|part| match part {
             Part::Text(text) => json!({"type": "text", "text": text}),
-            Part::Image {
-                mime_type, bytes, ..
-            } => {
+            Part::Image { mime_type, bytes, .. } => {
                 let url = format!("data:{mime_type};base64,{}", STANDARD.encode(&bytes));
                 json!({"type": "image_url", "image_url": {"url": url}})
             }
