@@ -49,6 +49,7 @@ impl Client {
         let inner = Inner { shared: shared.clone(), encoding: options.encoding, stop };
         let timeout = options.call_timeout;
         let driver = driver::Driver { options, shared, events, stopped };
+        #[expect(clippy::disallowed_methods, reason = "the client's one task; a client has no supervisor")]
         tokio::spawn(driver.run(socket, live, outbox));
         Ok(Self { inner: Arc::new(inner), timeout })
     }

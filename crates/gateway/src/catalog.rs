@@ -56,8 +56,11 @@ struct Shared {
     guide: Arc<dyn Provider>,
     detect: bool,
     found: watch::Sender<Option<Vec<Source>>>,
-    lists: Mutex<BTreeMap<String, (Instant, Result<Vec<Model>, ProviderError>)>>,
+    lists: Mutex<Lists>,
 }
+
+/// When each provider was last asked for its models, and what it said.
+type Lists = BTreeMap<String, (Instant, Result<Vec<Model>, ProviderError>)>;
 
 /// A provider that could be built, or why it could not.
 #[derive(Clone)]
@@ -256,7 +259,7 @@ impl Catalog {
         list
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, BTreeMap<String, (Instant, Result<Vec<Model>, ProviderError>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Lists> {
         self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -16,7 +16,6 @@ pub struct Supervisor {
 
 impl Supervisor {
     /// Runs a task to its end. A panic ends that task alone and is reported.
-    #[expect(clippy::disallowed_methods, reason = "this is the home of tasks")]
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         self.tasks.spawn(async move {
             if let Err(panic) = AssertUnwindSafe(task).catch_unwind().await {

@@ -1,5 +1,7 @@
 //! The client against a gateway that misbehaves on demand.
 
+#![expect(clippy::disallowed_methods, reason = "a test has no supervisor")]
+
 mod fake;
 
 use std::time::Duration;

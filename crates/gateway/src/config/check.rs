@@ -23,12 +23,12 @@ pub fn literal_secrets(tree: &Node, issues: &mut Issues) {
             Kind::Text(text) if text == MASK => {
                 issues.error("", node.place, format!("`{MASK}` hides a secret and is none; write the secret itself"));
             }
-            Kind::Text(text) if has_variable(text) => {}
-            _ => issues.warning(
+            Kind::Text(text) if !has_variable(text) => issues.warning(
                 "",
                 node.place,
                 "a secret stands here as text; move it into secrets.yaml (mode 0600) as `name: …` and write {secret: name}",
             ),
+            _ => {}
         }
     }
 }

@@ -97,10 +97,8 @@ pub fn mask_value(value: &mut Value, known: &[String]) {
 
 fn mask_below(value: &mut Value, secret: bool, known: &[String]) {
     match value {
-        Value::String(text) => {
-            if secret || holds_secret(text) || long(known).any(|known| text.contains(known)) {
-                MASK.clone_into(text);
-            }
+        Value::String(text) if secret || holds_secret(text) || long(known).any(|known| text.contains(known)) => {
+            MASK.clone_into(text);
         }
         Value::Number(_) if secret => *value = MASK.into(),
         Value::Array(values) => values.iter_mut().for_each(|value| mask_below(value, secret, known)),
@@ -183,7 +181,7 @@ fn mask_comments(text: &str) -> String {
 }
 
 /// Hides, in a text that is no YAML, all that may belong to a secret's key: the rest of its line, and the lines after
-/// it up to the next that starts a key no deeper.
+/// it up to the next that starts a key no deeper. The same for an anchor, which a secret's key may name.
 pub fn mask_lines(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut hiding_below = None;
@@ -194,7 +192,7 @@ pub fn mask_lines(text: &str) -> String {
             continue;
         }
         hiding_below = None;
-        match after_secret_key(line) {
+        match after_secret_key(line).or_else(|| line.split_once('&').map(|(_, rest)| rest)) {
             Some(rest) => {
                 hiding_below = Some(indent);
                 out.push_str(&cut(line, rest));
@@ -306,6 +304,7 @@ mod tests {
             ("? token\n: hunter2\nb: [", "? token\n__masked__\nb: ["),
             ("a: {x: 1, 'api-key' : 'b'\n", "a: {x: 1, 'api-key' : '__masked__\n"),
             ("\ttoken=b\r\nc: 1\r\n", "\ttoken=__masked__\r\nc: 1\r\n"),
+            ("x: &a hunter2\ntoken: *a\nb: [\n", "x: &__masked__\ntoken: __masked__\nb: [\n"),
             ("# the token\nport: [\n", "# the token\nport: [\n"),
         ] {
             assert_eq!(mask_lines(text), expected, "{text}");

@@ -230,9 +230,6 @@ fn path_parts(path: &str) -> Vec<String> {
     }
 }
 
-#[cfg(test)]
-mod tests;
-
 /// The configuration that runs now; clones share it.
 #[derive(Debug, Clone)]
 pub struct ConfigHandle {
@@ -248,3 +245,6 @@ impl ConfigHandle {
         Arc::clone(&self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -220,8 +220,13 @@ impl<'de> Visitor<'de> for KindVisitor {
 
 /// Our words for the reader's error: its own quote the text, which may be a secret.
 fn mistake(error: &Error) -> Mistake {
-    let error = error.without_snippet();
-    let words = match error {
+    let at = error.location().unwrap_or(Location::UNKNOWN);
+    Mistake { line: at.line(), column: at.column(), words: words(error).to_owned() }
+}
+
+fn words(error: &Error) -> &'static str {
+    match error {
+        Error::WithSnippet { error, .. } | Error::AliasError { error, .. } => words(error),
         Error::DuplicateMappingKey { .. } => "this key stands twice in its map; keep one",
         Error::MultipleDocuments { .. } => "a second document starts here; the file must hold one",
         Error::UnsupportedTag { .. } => "tags that start with `!` are not understood; put the text in quotes",
@@ -237,18 +242,15 @@ fn mistake(error: &Error) -> Mistake {
         Error::RecursiveReferencesRequireWeakTypes { .. } => "this alias stands inside what it names",
         Error::NullIntoString { .. } => "a key without text",
         Error::MergeValueNotMapOrSeqOfMaps { .. } => "`<<` takes a map or a list of maps",
-        Error::Message { msg, .. } => scanner_words(msg),
-        _ => NOT_YAML,
-    };
-    let at = error.location().unwrap_or(Location::UNKNOWN);
-    Mistake { line: at.line(), column: at.column(), words: words.to_owned() }
+        other => scanner_words(&other.to_string()),
+    }
 }
 
 const NOT_YAML: &str = "this is not valid YAML: look at indentation, quotes, colons and brackets, here and just above";
 
 fn scanner_words(message: &str) -> &'static str {
     let kinds: [(&str, &str); 6] = [
-        ("tab", "a tab stands where YAML takes only spaces"),
+        ("tabs ", "a tab stands where YAML takes only spaces"),
         ("unclosed bracket", "this bracket is never closed"),
         ("unclosed quote", "this quote is never closed"),
         ("mapping values are not allowed", "a `:` cannot stand here; text with a colon in it needs quotes"),

@@ -11,6 +11,7 @@ mod models;
 mod policy;
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -22,10 +23,11 @@ pub use gateway::{Approve, GatewayConfig, Mode, Role, TlsConfig, UserConfig};
 pub use models::{Api, ModelConfig, ModelCost, ModelInput, ModelsConfig, ProviderConfig};
 pub use policy::{ApprovalsConfig, ExecConfig, ExecMode, RunsConfig, SandboxUse, ToolsConfig, UsageCaps, UsageConfig};
 
+use super::mask::mask_value;
 use super::schema::ordered;
 
 /// SimpleClaw's configuration
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = ordered::<Config>)]
 pub struct Config {
@@ -60,6 +62,15 @@ pub struct Config {
     pub discovery: DiscoveryConfig,
     /// What is written to `logs/`.
     pub logging: LoggingConfig,
+}
+
+/// Without secrets: what channels and plugins hold may have some as text.
+impl fmt::Debug for Config {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut value = serde_json::to_value(self).unwrap_or_default();
+        mask_value(&mut value, &[]);
+        write!(f, "Config({value})")
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

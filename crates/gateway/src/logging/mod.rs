@@ -145,14 +145,15 @@ impl LogHandle {
     }
 }
 
-/// Ours by the level; others' only from `warn`, since at `debug` they drown ours.
+/// Ours by the level; others' only from `warn`, since at `debug` they drown ours. Never those of genai, which logs
+/// what a server answered: a server that repeats the key would put it into the log.
 fn filter(level: &str) -> EnvFilter {
     let directives = match level {
-        "off" | "error" => level.to_owned(),
-        "warn" | "info" | "debug" | "trace" => format!("warn,simpleclaw={level},diagnostic={level}"),
+        "off" | "error" => format!("{level},genai=off"),
+        "warn" | "info" | "debug" | "trace" => format!("warn,genai=off,simpleclaw={level},diagnostic={level}"),
         directives => directives.to_owned(),
     };
-    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("warn,simpleclaw=info,diagnostic=info"))
+    EnvFilter::try_new(directives).unwrap_or_else(|_| EnvFilter::new("warn,genai=off,simpleclaw=info,diagnostic=info"))
 }
 
 /// A panic elsewhere does not end logging.

@@ -144,6 +144,10 @@ fn for_the_process_once_and_flushed_when_dropped() {
     let logs = init(options());
     let again = init(options());
     assert!(Arc::ptr_eq(&logs.shared, &again.shared) && Arc::ptr_eq(&logs.flush, &again.flush));
+    // Unlike a test's own subscriber, the process's has nothing of its own against lines within lines.
+    logs.on_diagnostic(Box::new(|_| tracing::error!("the hook's own line is dropped")));
+    tracing::warn!(target: "diagnostic", "seen by the hook");
+    assert!(said(&logs).iter().all(|(_, message)| !message.contains("hook's own")), "{:?}", said(&logs));
     std::thread::spawn(|| tracing::info!("from another thread")).join().expect("ends");
     drop((logs, again));
     let text = fs::read_to_string(home.logs_dir().join("gateway.log")).expect("is written");

@@ -70,9 +70,7 @@ pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Resu
     if runtime.control.stopping().is_some() {
         return Err(WireError::unavailable("the gateway is stopping", 2_000));
     }
-    let mut body = serde_json::to_value(&options).map_err(|error| super::internal(&error.to_string()))?;
-    body["sessionKey"] = key.to_string().into();
-    body["message"] = sending.message.clone().into();
+    let body = json!({ "sessionKey": key.to_string(), "message": sending.message, "options": options });
     let interrupt = options.queue_mode == Some(QueueMode::Interrupt);
     let busy = runtime.sessions.is_busy(&key.to_string());
     let input = Input {

@@ -73,7 +73,7 @@ pub fn upgrade<B>(request: &Request<B>) -> Upgrade {
     Upgrade::WebSocket { response, msgpack: offered == Some(SUBPROTOCOL_MSGPACK) }
 }
 
-fn tokens<'a>(headers: &'a HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &'a str> {
+fn tokens(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',').map(str::trim))
 }

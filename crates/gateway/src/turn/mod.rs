@@ -503,7 +503,7 @@ mod tests {
         let results = message(Role::Tool, vec![result]);
         let answer = message(Role::Assistant, vec![text("done")]);
         assert_eq!(next_step(&[]), Step::Done);
-        assert_eq!(next_step(&[user.clone()]), Step::CallModel);
+        assert_eq!(next_step(std::slice::from_ref(&user)), Step::CallModel);
         assert!(matches!(next_step(&[user.clone(), calling.clone()]), Step::RunTools(calls) if calls.len() == 1));
         assert_eq!(next_step(&[user.clone(), calling.clone(), results.clone()]), Step::CallModel);
         assert_eq!(next_step(&[user, calling, results, answer]), Step::Done);

@@ -159,13 +159,10 @@ fn convert(message: Message, names: &HashMap<String, String>) -> Vec<ChatMessage
 fn push(messages: &mut Vec<ChatMessage>, next: ChatMessage) {
     match (messages.last_mut(), next) {
         (Some(ChatMessage::User { parts }), ChatMessage::User { parts: mut more }) => {
-            match (parts.last_mut(), more.first()) {
-                (Some(Part::Text(text)), Some(Part::Text(added))) => {
-                    text.push_str("\n\n");
-                    text.push_str(added);
-                    more.remove(0);
-                }
-                _ => {}
+            if let (Some(Part::Text(text)), Some(Part::Text(added))) = (parts.last_mut(), more.first()) {
+                text.push_str("\n\n");
+                text.push_str(added);
+                more.remove(0);
             }
             parts.append(&mut more);
         }
