@@ -15,6 +15,7 @@ pub fn run(check: bool) -> anyhow::Result<()> {
     for (path, content) in simpleclaw_protocol::schema::files() {
         wanted.insert(folder.join(path), format!("{}\n", serde_json::to_string_pretty(&content)?));
     }
+    wanted.insert(folder.join("config.schema.json"), config(&root)?);
     for (path, text) in &wanted {
         if std::fs::read_to_string(path).ok().as_ref() != Some(text) {
             stale.push(path.clone());
@@ -43,6 +44,21 @@ pub fn run(check: bool) -> anyhow::Result<()> {
     }
     println!("schemas: {} files, {} changed", wanted.len(), stale.len());
     Ok(())
+}
+
+/// The configuration's schema comes from the gateway, which would make every chore wait for its compilation if it were
+/// linked here.
+fn config(root: &Path) -> anyhow::Result<String> {
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--package", "simpleclaw-gateway", "--example", "config_schema"])
+        .current_dir(root)
+        .stderr(std::process::Stdio::inherit())
+        .output()
+        .context("running cargo")?;
+    if !output.status.success() {
+        bail!("the configuration's schema could not be made: {}", output.status);
+    }
+    String::from_utf8(output.stdout).context("a schema is UTF-8")
 }
 
 fn typescript(root: &Path, check: bool) -> anyhow::Result<()> {

@@ -94,6 +94,10 @@ impl Catalog {
 
     /// Looks for model servers on this machine, again and again; `changed` is told what differs.
     pub async fn watch_machine(self, changed: impl Fn(&str) + Send) {
+        // So that what `auto` stands for is known before the first turn.
+        if let Some(first) = self.shared.configured.iter().find(|source| source.provider.is_ok()) {
+            let _ = self.models(first).await;
+        }
         if !self.shared.detect {
             self.shared.found.send_replace(Some(vec![]));
             return std::future::pending().await;

@@ -31,7 +31,7 @@ pub struct Input {
 #[derive(Debug)]
 pub enum Admitted {
     /// Stored; to be handed to `Sessions::enqueue` once it is acknowledged.
-    New { run: RunRow, message: Box<Message>, created: bool },
+    New { run: RunRow, message: Box<Message> },
     /// The key was here before, with the same body.
     Again(RunRow),
 }
@@ -152,5 +152,5 @@ async fn transact(
         ended_at: None,
         error: None,
     };
-    Ok(Ok(Admitted::New { run, message: Box::new(message), created: !existed }))
+    Ok(Ok(Admitted::New { run, message: Box::new(message) }))
 }

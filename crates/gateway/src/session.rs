@@ -78,19 +78,13 @@ impl Sessions {
     }
 
     /// Takes in a run whose user message is stored: tells everyone of the message and runs it when its turn comes.
-    pub fn enqueue(&self, run: RunRow, message: Option<Message>, created: bool) {
+    pub fn enqueue(&self, run: RunRow, message: Option<Message>) {
         let key = run.session_key.clone();
-        if let Some(message) = message {
+        if let Some(mut message) = message {
+            store::message::cut(&mut message);
             self.context
                 .events
                 .publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
-        }
-        if created {
-            let sessions = self.clone();
-            let key = key.clone();
-            self.context
-                .supervisor
-                .spawn("session created", async move { sessions.publish_changed(&key, SessionChange::Created).await });
         }
         let mut all = self.lock();
         let fresh = !all.contains_key(&key);
@@ -159,7 +153,7 @@ impl Sessions {
 
     /// Puts a run that a start of the gateway found waiting back in its queue.
     pub fn restore(&self, run: RunRow) {
-        self.enqueue(run, None, false);
+        self.enqueue(run, None);
     }
 
     /// The text so far of the run that a session has going.

@@ -228,7 +228,6 @@ pub struct SessionChangedEvent {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SessionChange {
-    Created,
     Message,
     Run,
     Reset,

@@ -1,6 +1,5 @@
 //! `agents.*`
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use simpleclaw_protocol::WireError;
@@ -20,7 +19,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
 
 async fn list(runtime: &Arc<Runtime>) -> Result<AgentsListResult, WireError> {
     let config = runtime.config.current();
-    let counts: HashMap<String, u64> = runtime.store.session_counts().await?.into_iter().collect();
+    let counts = runtime.store.session_counts().await?;
     let agents = config.config.agents.entries.iter().filter_map(|(id, entry)| {
         let agent = Agent::of(&config.config, &runtime.home, id)?;
         Some(AgentRow {

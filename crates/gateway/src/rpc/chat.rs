@@ -21,8 +21,8 @@ use crate::session::Abort;
 use crate::store::{self, NewMessage, RunOptions, Window};
 
 const DEFAULT_LIMIT: u32 = 200;
-/// Texts of one page, in bytes; the rest of a frame is for names and numbers.
-pub const PAGE_BYTES: usize = MAX_FRAME / 2;
+/// Texts of one page, in bytes; the rest of a frame is for a run's text so far, and for names and numbers.
+pub const PAGE_BYTES: usize = MAX_FRAME * 3 / 8;
 /// Of one part of a long text.
 const PART_BYTES: usize = 1024 * 1024;
 
@@ -77,7 +77,7 @@ pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Resu
         key,
         text: sending.message,
         idempotency_key: sending.idempotency_key,
-        body_hash: store::body_hash(&body),
+        body_hash: store::body_hash(body),
         options: RunOptions { model: options.model, thinking: options.thinking, timeout_ms: options.timeout_ms },
         origin: Origin { channel: "webchat".to_owned(), sender: who, label: None },
     };
@@ -89,7 +89,7 @@ pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Resu
             session_key: run.session_key,
         }
         .into()),
-        Admitted::New { run, message, created } => {
+        Admitted::New { run, message } => {
             let result = ChatSendResult {
                 run_id: run.id.clone(),
                 status: if busy && !interrupt { SendStatus::Queued } else { SendStatus::Started },
@@ -101,7 +101,7 @@ pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Resu
                 if interrupt {
                     sessions.abort(&Abort::Session { key: run.session_key.clone(), run_id: None });
                 }
-                sessions.enqueue(run, Some(*message), created);
+                sessions.enqueue(run, Some(*message));
             };
             Ok(Reply { result, then: Some(Box::new(then)) })
         }

@@ -1,5 +1,7 @@
 //! `events.subscribe`
 
+use std::sync::Arc;
+
 use simpleclaw_protocol::WireError;
 use simpleclaw_protocol::events::{EVENTS, PLANNED_EVENTS};
 use simpleclaw_protocol::methods::NoParams;
@@ -7,19 +9,22 @@ use simpleclaw_protocol::methods::events::{EventsSubscribe, EventsSubscribeParam
 use simpleclaw_protocol::session::SessionKey;
 
 use crate::events::{Follower, names};
+use crate::runtime::Runtime;
 use crate::server::dispatch::{Answer, Incoming};
 
-pub async fn handle(method: Method, incoming: Incoming) -> Answer {
+pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
     let follower = incoming.caller.follower.clone();
     match method {
         Method::EventsSubscribe => {
-            incoming.run::<EventsSubscribe, _, _, _>(|params| async move { subscribe(&follower, params) }).await
+            incoming
+                .run::<EventsSubscribe, _, _, _>(|params| async move { subscribe(runtime, &follower, params) })
+                .await
         }
     }
 }
 
 /// Takes effect between two events. A session that does not exist yet may be named.
-fn subscribe(follower: &Follower, params: EventsSubscribeParams) -> Result<NoParams, WireError> {
+fn subscribe(runtime: &Runtime, follower: &Follower, params: EventsSubscribeParams) -> Result<NoParams, WireError> {
     if let Some(Selection::Only(events)) = &params.events {
         for (index, name) in events.iter().enumerate() {
             let known = EVENTS.iter().any(|spec| spec.name == name) || PLANNED_EVENTS.contains(&name.as_str());
@@ -30,7 +35,9 @@ fn subscribe(follower: &Follower, params: EventsSubscribeParams) -> Result<NoPar
     }
     let mut sessions = names(params.sessions);
     if let Some(keys) = sessions.take() {
-        let canonical = keys.iter().map(|key| SessionKey::parse(key, "main").map(|key| key.to_string()));
+        let config = runtime.config.current();
+        let default = &config.config.agents.default;
+        let canonical = keys.iter().map(|key| SessionKey::parse(key, default).map(|key| key.to_string()));
         let canonical: Result<_, _> = canonical.collect();
         sessions = Some(canonical.map_err(|error| WireError::at("/sessions", error.to_string()))?);
     }

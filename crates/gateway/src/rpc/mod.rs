@@ -32,7 +32,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         Method::Models(method) => models::handle(runtime, method, incoming).await,
         Method::Channels(method) => channels::handle(method, incoming).await,
         Method::Config(method) => config::handle(runtime, method, incoming).await,
-        Method::Events(method) => events::handle(method, incoming).await,
+        Method::Events(method) => events::handle(runtime, method, incoming).await,
         Method::Gateway(method) => gateway::handle(runtime, method, incoming).await,
     }
 }
@@ -68,7 +68,7 @@ impl Key {
         }
         let (principal, method) = incoming;
         let claim =
-            Claim { principal: principal.to_owned(), method, key: key.to_owned(), body_hash: store::body_hash(&body) };
+            Claim { principal: principal.to_owned(), method, key: key.to_owned(), body_hash: store::body_hash(body) };
         Ok(Self(Some(claim)))
     }
 

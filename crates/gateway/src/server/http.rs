@@ -14,9 +14,10 @@ use crate::runtime::Runtime;
 
 pub type Body = Full<Bytes>;
 
-/// The built web UI. `cargo check` works without it; a gateway without it says so on its page.
+/// The built web UI: embedded in a release build, read from the checkout in a debug build. `cargo check` works without
+/// it; a gateway without it says so on its page.
 #[derive(Embed)]
-#[folder = "$CARGO_MANIFEST_DIR/../../ui/dist"]
+#[folder = "../../ui/dist"]
 #[allow_missing = true]
 struct Ui;
 

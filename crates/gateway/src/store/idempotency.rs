@@ -17,8 +17,9 @@ pub struct Claim {
     pub body_hash: Vec<u8>,
 }
 
-/// What is compared where a key comes again: SHA-256 over the params as JSON. Objects are sorted by key.
-pub fn body_hash(params: &Value) -> Vec<u8> {
+/// What is compared where a key comes again: SHA-256 over the params as JSON, their members sorted.
+pub fn body_hash(mut params: Value) -> Vec<u8> {
+    params.sort_all_objects();
     Sha256::digest(params.to_string()).to_vec()
 }
 

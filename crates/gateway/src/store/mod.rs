@@ -11,6 +11,7 @@ pub mod session;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use sqlx::migrate::{Migration, MigrationType, Migrator};
@@ -63,6 +64,7 @@ pub struct Store {
     writer: writer::Writer,
     readers: SqlitePool,
     path: PathBuf,
+    session_counts: Arc<Mutex<Option<session::Counts>>>,
 }
 
 /// Every step of the schema, oldest first. A step that has landed never changes: its checksum stands in the database.
@@ -107,7 +109,7 @@ impl Store {
             .idle_timeout(Duration::from_secs(60))
             .connect_lazy_with(options.read_only(true).create_if_missing(false));
         let (writer, task) = writer::Writer::new(connection);
-        Ok((Self { writer, readers, path: path.to_owned() }, task))
+        Ok((Self { writer, readers, path: path.to_owned(), session_counts: Arc::default() }, task))
     }
 
     /// Runs one unit of work in the next commit, and returns once that commit is on the disk. An error of `work`

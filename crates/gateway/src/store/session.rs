@@ -1,5 +1,8 @@
 //! Table `sessions`: one row per key. Whether a session runs now is not here but in `session`.
 
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
+
 use futures_util::TryStreamExt as _;
 use simpleclaw_protocol::message::{SessionKind, Usage};
 use simpleclaw_protocol::session::SessionKey;
@@ -101,13 +104,31 @@ impl Store {
         Ok(SessionPage { sessions, more, total: total.unsigned_abs() })
     }
 
-    /// How many sessions each agent has, archived ones too.
-    pub async fn session_counts(&self) -> Result<Vec<(String, u64)>, StoreError> {
+    /// How many sessions each agent has, archived ones too. Read again only where something was written since.
+    pub async fn session_counts(&self) -> Result<Arc<HashMap<String, u64>>, StoreError> {
+        // Taken before the read: a commit during it makes the answer old, never young.
+        let commit = self.writer.commits();
+        if let Some(known) = &*self.session_counts.lock().unwrap_or_else(PoisonError::into_inner)
+            && known.commit == commit
+        {
+            return Ok(Arc::clone(&known.by_agent));
+        }
         let rows: Vec<(String, i64)> = sqlx::query_as("SELECT agent_id, COUNT(*) FROM sessions GROUP BY agent_id")
             .fetch_all(&self.readers)
             .await?;
-        Ok(rows.into_iter().map(|(agent, count)| (agent, count.unsigned_abs())).collect())
+        let by_agent: HashMap<_, _> = rows.into_iter().map(|(agent, count)| (agent, count.unsigned_abs())).collect();
+        let by_agent = Arc::new(by_agent);
+        let counts = Counts { commit, by_agent: Arc::clone(&by_agent) };
+        *self.session_counts.lock().unwrap_or_else(PoisonError::into_inner) = Some(counts);
+        Ok(by_agent)
     }
+}
+
+/// Sessions by agent as of one commit.
+#[derive(Debug)]
+pub struct Counts {
+    commit: u64,
+    by_agent: Arc<HashMap<String, u64>>,
 }
 
 /// Makes the session where it does not exist; whether it was made.

@@ -1,6 +1,7 @@
 //! The one connection that writes. Work that arrives while a commit is on its way to the disk shares the next one.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use futures_util::future::BoxFuture;
 use sqlx::{Connection as _, SqliteConnection};
@@ -59,6 +60,7 @@ where
 pub struct Writer {
     queue: mpsc::Sender<Box<dyn Unit>>,
     closed: Arc<tokio::sync::Notify>,
+    commits: Arc<AtomicU64>,
 }
 
 impl std::fmt::Debug for Writer {
@@ -72,8 +74,9 @@ impl Writer {
     pub fn new(connection: SqliteConnection) -> (Self, impl Future<Output = ()> + Send) {
         let (queue, work) = mpsc::channel(QUEUE);
         let closed = Arc::new(tokio::sync::Notify::new());
-        let task = run(connection, work, Arc::clone(&closed));
-        (Self { queue, closed }, task)
+        let commits = Arc::new(AtomicU64::new(0));
+        let task = run(connection, work, Arc::clone(&closed), Arc::clone(&commits));
+        (Self { queue, closed, commits }, task)
     }
 
     pub async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -85,6 +88,11 @@ impl Writer {
         let job = Job { work: Some(work), outcome: None, reply };
         self.queue.send(Box::new(job)).await.map_err(|_| StoreError::Closed)?;
         answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// How many commits there were; what was read at one number is true while it stands.
+    pub fn commits(&self) -> u64 {
+        self.commits.load(Ordering::Acquire)
     }
 
     pub fn queued(&self) -> usize {
@@ -101,6 +109,7 @@ async fn run(
     mut connection: SqliteConnection,
     mut queue: mpsc::Receiver<Box<dyn Unit>>,
     closed: Arc<tokio::sync::Notify>,
+    commits: Arc<AtomicU64>,
 ) {
     let mut batch = Vec::with_capacity(BATCH);
     loop {
@@ -114,6 +123,7 @@ async fn run(
         if let Err(error) = &commit {
             tracing::error!(target: "diagnostic", source = "store", code = "store.commit_failed", "{error}");
         }
+        commits.fetch_add(1, Ordering::Release);
         for unit in batch.drain(..) {
             unit.finish(commit.clone());
         }

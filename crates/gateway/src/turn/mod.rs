@@ -33,7 +33,7 @@ const MAX_STEPS: usize = 32;
 /// The text so far is stored this often at most.
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// Text of one model call past which it is cut off, in bytes.
-const MAX_ANSWER: usize = 8 * 1024 * 1024;
+const MAX_ANSWER: usize = 2 * 1024 * 1024;
 
 /// A run that goes now, as others see it.
 pub struct Live {

@@ -5,43 +5,43 @@
  */
 export type AgentEvent = (
   | {
+      stream: "lifecycle";
       data: {
         phase: LifecyclePhase;
       };
-      stream: "lifecycle";
     }
   | {
+      stream: "thinking";
       data: {
         delta: string;
       };
-      stream: "thinking";
     }
   | {
+      stream: "typing";
       data: {
         active: boolean;
       };
-      stream: "typing";
     }
   | {
+      stream: "model";
       data: {
-        model: string;
         provider: string;
+        model: string;
         reason: string;
       };
-      stream: "model";
     }
   | {
-      data: ToolPhase;
       stream: "tool";
+      data: ToolPhase;
     }
 ) & {
+  runId: string;
+  sessionKey: string;
   agentId: string;
   /**
    * Per run over every `agent.event`, from 0.
    */
   index: number;
-  runId: string;
-  sessionKey: string;
   /**
    * Milliseconds since the epoch.
    */
@@ -50,25 +50,59 @@ export type AgentEvent = (
 export type LifecyclePhase = "start" | "end" | "error";
 export type ToolPhase =
   | {
-      args: unknown;
-      name: string;
       phase: "start";
       toolCallId: string;
+      name: string;
+      args: unknown;
     }
   | {
-      durationMs: number;
-      isError: boolean;
-      name: string;
       phase: "result";
-      result: string;
       toolCallId: string;
+      name: string;
+      result: string;
+      isError: boolean;
+      durationMs: number;
     };
 export type AllTag = "all";
+export type ChannelState = "connected" | "connecting" | "disconnected" | "failed" | "stopped" | "loggedOut";
 /**
  * Milliseconds since the Unix epoch; on the wire `2026-11-22T13:01:57.000Z`.
  */
 export type Timestamp = string;
-export type ChannelState = "connected" | "connecting" | "disconnected" | "failed" | "stopped" | "loggedOut";
+export type ChatState = "queued" | "started" | "delta" | "final" | "aborted" | "error";
+export type Role = "user" | "assistant" | "tool" | "system";
+/**
+ * One block of a message.
+ */
+export type Content =
+  | {
+      type: "text";
+      text: string;
+    }
+  | {
+      type: "thinking";
+      text: string;
+    }
+  | {
+      type: "toolCall";
+      id: string;
+      name: string;
+      arguments: unknown;
+    }
+  | {
+      type: "toolResult";
+      id: string;
+      isError: boolean;
+      content: string;
+    }
+  | (Attached & {
+      type: "image";
+    })
+  | (Attached & {
+      type: "file";
+    });
+export type DeliveryState = "queued" | "sending" | "sent" | "uncertain" | "failed";
+export type MessageStatus = "complete" | "partial" | "aborted" | "interrupted" | "failed";
 /**
  * What went wrong, in the one word that a client branches on.
  */
@@ -84,46 +118,12 @@ export type ErrorCode =
   | "INTERNAL";
 export type ProviderFailureKind =
   ("auth" | "rate_limit" | "quota" | "context" | "timeout" | "network") | "cut" | "request";
-/**
- * One block of a message.
- */
-export type Content =
-  | {
-      text: string;
-      type: "text";
-    }
-  | {
-      text: string;
-      type: "thinking";
-    }
-  | {
-      arguments: unknown;
-      id: string;
-      name: string;
-      type: "toolCall";
-    }
-  | {
-      content: string;
-      id: string;
-      isError: boolean;
-      type: "toolResult";
-    }
-  | (Attached & {
-      type: "image";
-    })
-  | (Attached & {
-      type: "file";
-    });
-export type DeliveryState = "queued" | "sending" | "sent" | "uncertain" | "failed";
-export type Role = "user" | "assistant" | "tool" | "system";
-export type MessageStatus = "complete" | "partial" | "aborted" | "interrupted" | "failed";
-export type ChatState = "queued" | "started" | "delta" | "final" | "aborted" | "error";
 export type InjectRole = "system" | "assistant";
+export type Thinking = "off" | "low" | "medium" | "high";
 /**
  * What input does that meets a run of its session.
  */
 export type QueueMode = "followup" | "steer" | "collect" | "interrupt";
-export type Thinking = "off" | "low" | "medium" | "high";
 export type SendStatus = ("queued" | "ok" | "error" | "aborted") | "started" | "in_flight";
 export type ClientRole = "operator" | "node";
 export type IssueSeverity = "warning" | "error";
@@ -133,19 +133,18 @@ export type Level = "trace" | "debug" | "info" | "warn" | "error";
  */
 export type Selection = AllTag | string[];
 export type SubsystemState = "starting" | "ok" | "degraded" | "failed" | "off";
-export type PresenceReason = "connect" | "self";
 export type HelloTag = "hello-ok";
+export type PresenceReason = "connect" | "self";
 export type RunState = "queued" | "running" | "waiting_approval" | "ok" | "error" | "aborted";
 export type SessionChange = "created" | "message" | "run" | "reset";
 export type SessionKind = "main" | "chat" | "direct" | "group" | "cron" | "subagent";
 export type SessionStatus = ("idle" | "queued" | "running" | "waiting_approval") | "failed";
 
 export interface AgentIdentity {
-  avatar?: string;
   emoji?: string;
+  avatar?: string;
 }
 export interface AgentModel {
-  fallbacks: string[];
   /**
    * As configured: `provider/model` or `auto`.
    */
@@ -154,90 +153,91 @@ export interface AgentModel {
    * What `auto` stands for now.
    */
   resolved: string;
+  fallbacks: string[];
 }
 export interface AgentRow {
   id: string;
+  name: string;
   identity: AgentIdentity;
   model: AgentModel;
-  name: string;
-  sessionCount: number;
-  tools: AgentTools;
   /**
    * Absolute path.
    */
   workspace: string;
+  tools: AgentTools;
+  sessionCount: number;
 }
 export interface AgentTools {
   profile: string;
 }
 export interface AgentsListResult {
-  agents: AgentRow[];
   defaultId: string;
+  agents: AgentRow[];
 }
 /**
  * A stored attachment as a message shows it; the bytes come from `attachments.get`.
  */
 export interface Attached {
   attachmentId: string;
-  mimeType: string;
   name: string;
+  mimeType: string;
+  sizeBytes: number;
   /**
    * Hex, lower case.
    */
   sha256: string;
-  sizeBytes: number;
 }
 export interface Attachment {
+  name: string;
+  mimeType: string;
   /**
    * At most 16 MB of bytes.
    */
   content: string;
-  mimeType: string;
-  name: string;
 }
 /**
  * Credentials. `Debug` shows only which are present.
  */
 export interface Auth {
+  token?: string;
   /**
    * Of a paired device; not built yet.
    */
   deviceToken?: string;
-  token?: string;
 }
 export interface ChannelAccount {
   accountId: string;
+  state: ChannelState;
+  since: Timestamp;
   connectedAt?: Timestamp;
-  lastError?: string;
   lastInboundAt?: Timestamp;
   lastOutboundAt?: Timestamp;
-  queued: number;
+  lastError?: string;
   reconnectAttempts: number;
-  since: Timestamp;
-  state: ChannelState;
+  queued: number;
 }
 export interface ChannelRow {
-  accounts: ChannelAccount[];
   id: string;
   kind: string;
+  accounts: ChannelAccount[];
 }
 export interface ChannelsStatusParams {
-  channel?: string;
   /**
    * Ask each platform now.
    */
   probe?: boolean;
+  channel?: string;
 }
 export interface ChannelsStatusResult {
   channels: ChannelRow[];
 }
 export interface ChatAbortParams {
-  idempotencyKey?: string;
+  sessionKey: string;
   /**
    * Absent: every run of the session, the waiting ones too.
    */
   runId?: string;
-  sessionKey: string;
+  idempotencyKey?: string;
 }
 export interface ChatAbortResult {
   aborted: boolean;
@@ -247,8 +247,9 @@ export interface ChatAbortResult {
  * A run's life, flat in the frame. Exactly one terminal state per run.
  */
 export interface ChatEvent {
-  delta?: string;
-  error?: RunError;
+  runId: string;
+  sessionKey: string;
+  state: ChatState;
   /**
    * Per run over every `chat.event`, from 0, +1 each.
    */
@@ -257,72 +258,53 @@ export interface ChatEvent {
    * On a merged delta: the first index that it stands for.
    */
   indexFrom?: number;
-  message?: Message;
   /**
    * The assistant message that this belongs to; a run with tools writes several.
    */
   messageId?: string;
+  delta?: string;
+  message?: Message;
+  usage?: Usage;
+  error?: RunError;
   /**
    * On a run that takes up an interrupted one: that one's id.
    */
   resumes?: string;
-  runId: string;
-  sessionKey: string;
-  state: ChatState;
-  usage?: Usage;
-}
-/**
- * Why a run failed, in words and with the provider's part where it was the provider.
- */
-export interface RunError {
-  code: ErrorCode;
-  message: string;
-  provider?: ProviderFailure;
-  retryable: boolean;
-}
-export interface ProviderFailure {
-  httpStatus?: number;
-  id: string;
-  kind: ProviderFailureKind;
-  model?: string;
-  retryAfterMs?: number;
 }
 /**
  * One entry of a session's history.
  */
 export interface Message {
-  content: Content[];
-  createdAt: Timestamp;
-  delivery?: Delivery;
-  error?: RunError;
   id: string;
-  /**
-   * `provider/model` that wrote it.
-   */
-  model?: string;
-  origin?: Origin;
-  role: Role;
-  runId?: string;
   /**
    * From 1 per `sessionId`, without gaps.
    */
   seq: number;
+  role: Role;
+  content: Content[];
+  createdAt: Timestamp;
+  runId?: string;
+  /**
+   * `provider/model` that wrote it.
+   */
+  model?: string;
+  usage?: Usage;
+  origin?: Origin;
+  delivery?: Delivery;
   status: MessageStatus;
+  error?: RunError;
   /**
    * A text over 256 KiB is cut; `chat.message.get` reads the rest.
    */
   truncated?: boolean;
-  usage?: Usage;
 }
 /**
- * What sending a message on its channel came to.
+ * Tokens and money of one or more model calls.
  */
-export interface Delivery {
-  accountId: string;
-  attempts: number;
-  channel: string;
-  lastError?: string;
-  state: DeliveryState;
+export interface Usage {
+  inputTokens: number;
+  outputTokens: number;
+  costUsd: number;
 }
 /**
  * Where a message came from.
@@ -332,82 +314,100 @@ export interface Origin {
    * `webchat` for any client of this protocol, else a channel's id.
    */
   channel: string;
-  label?: string;
   /**
    * The client's or sender's immutable id.
    */
   sender: string;
+  label?: string;
 }
 /**
- * Tokens and money of one or more model calls.
+ * What sending a message on its channel came to.
  */
-export interface Usage {
-  costUsd: number;
-  inputTokens: number;
-  outputTokens: number;
+export interface Delivery {
+  channel: string;
+  accountId: string;
+  state: DeliveryState;
+  attempts: number;
+  lastError?: string;
+}
+/**
+ * Why a run failed, in words and with the provider's part where it was the provider.
+ */
+export interface RunError {
+  code: ErrorCode;
+  message: string;
+  retryable: boolean;
+  provider?: ProviderFailure;
+}
+export interface ProviderFailure {
+  id: string;
+  model?: string;
+  kind: ProviderFailureKind;
+  httpStatus?: number;
+  retryAfterMs?: number;
 }
 export interface ChatHistoryParams {
+  sessionKey: string;
   /**
-   * A message id or a cursor: the page that starts after it.
+   * Default 200.
    */
-  after?: string;
+  limit?: number;
   /**
    * A message id or a cursor: the page that ends before it.
    */
   before?: string;
   /**
-   * Default 200.
+   * A message id or a cursor: the page that starts after it.
    */
-  limit?: number;
-  sessionKey: string;
+  after?: string;
 }
 /**
  * Oldest message first.
  */
 export interface ChatHistoryResult {
+  sessionKey: string;
+  sessionId: string;
+  messages: Message[];
   /**
    * In the direction asked for.
    */
   hasMore: boolean;
-  inFlightRun?: InFlightRun;
-  messages: Message[];
   /**
    * Goes into `before` (or `after`) for the next page.
    */
   nextCursor?: string;
-  sessionId: string;
-  sessionKey: string;
+  inFlightRun?: InFlightRun;
 }
 /**
  * The text so far of a run that writes now.
  */
 export interface InFlightRun {
+  runId: string;
+  messageId: string;
+  text: string;
   /**
    * The last `chat.event` index that `text` contains.
    */
   index: number;
-  messageId: string;
-  runId: string;
   startedAt: Timestamp;
-  text: string;
 }
 export interface ChatInjectParams {
-  idempotencyKey?: string;
-  label?: string;
+  sessionKey: string;
   message: string;
   role?: InjectRole;
-  sessionKey: string;
+  label?: string;
+  idempotencyKey?: string;
 }
 export interface ChatInjectResult {
   messageId: string;
 }
 export interface ChatMessageGetParams {
+  sessionKey: string;
   messageId: string;
   /**
    * In bytes of the message's text, where the last part ended.
    */
   offset?: number;
-  sessionKey: string;
 }
 /**
  * One part of a message's text, and the message itself with its text cut.
@@ -415,71 +415,71 @@ export interface ChatMessageGetParams {
 export interface ChatMessageGetResult {
   message: Message;
   /**
-   * Present where more follows.
-   */
-  nextOffset?: number;
-  offset: number;
-  /**
    * From `offset` on, at most 1 MiB.
    */
   text: string;
+  offset: number;
   totalBytes: number;
+  /**
+   * Present where more follows.
+   */
+  nextOffset?: number;
 }
 /**
  * What `chat.send` and `sessions.send` take beside the message.
  */
 export interface ChatSendParams {
   /**
+   * `main`, or a full key; a client's own key is created by its first message.
+   */
+  sessionKey: string;
+  message: string;
+  /**
+   * Becomes the run's id. The same key again answers with the same run.
+   */
+  idempotencyKey: string;
+  /**
    * @maxItems 32
    */
   attachments?: Attachment[];
+  /**
+   * `provider/model` for this turn only.
+   */
+  model?: string;
+  thinking?: Thinking;
+  queueMode?: QueueMode;
   /**
    * Also send the reply to the session's channel.
    */
   deliver?: boolean;
   /**
-   * Becomes the run's id. The same key again answers with the same run.
-   */
-  idempotencyKey: string;
-  message: string;
-  /**
-   * `provider/model` for this turn only.
-   */
-  model?: string;
-  queueMode?: QueueMode;
-  /**
    * Id of a message that this one replaces, on a new branch.
    */
   replaces?: string;
-  /**
-   * `main`, or a full key; a client's own key is created by its first message.
-   */
-  sessionKey: string;
-  thinking?: Thinking;
   /**
    * Longest time that the run may take.
    */
   timeoutMs?: number;
 }
 export interface ChatSendResult {
+  runId: string;
+  status: SendStatus;
   /**
    * Of the user's message.
    */
   messageId: string;
-  runId: string;
   /**
    * Canonical.
    */
   sessionKey: string;
-  status: SendStatus;
 }
 export interface ClientInfo {
-  displayName?: string;
   id: string;
-  instanceId?: string;
-  mode: string;
-  platform: string;
   version: string;
+  platform: string;
+  mode: string;
+  displayName?: string;
+  instanceId?: string;
 }
 /**
  * Refetch `config.get`.
@@ -494,47 +494,47 @@ export interface ConfigGetParams {
   path?: string;
 }
 export interface ConfigGetResult {
+  path: string;
   /**
    * SHA-256 of the file's text, hex; of the empty text where there is no file.
    */
   hash: string;
-  issues: ConfigIssue[];
-  path: string;
   /**
    * The file's text, masked.
    */
   raw: string;
-  schemaVersion: number;
-  valid: boolean;
   /**
    * Effective, with defaults.
    */
   value: {
     [k: string]: unknown;
   };
+  valid: boolean;
+  issues: ConfigIssue[];
+  schemaVersion: number;
 }
 export interface ConfigIssue {
-  column: number;
-  /**
-   * From 1; 0 where the place is unknown.
-   */
-  line: number;
-  message: string;
   /**
    * JSON Pointer.
    */
   path: string;
+  /**
+   * From 1; 0 where the place is unknown.
+   */
+  line: number;
+  column: number;
+  message: string;
   severity: IssueSeverity;
 }
 /**
  * Where the configuration file is wrong; the last good version runs.
  */
 export interface ConfigProblem {
-  column: number;
   /**
    * From 1; 0 where the place is unknown.
    */
   line: number;
+  column: number;
   message: string;
 }
 export interface ConfigSchemaParams {
@@ -551,23 +551,9 @@ export interface ConfigSchemaResult {
   version: number;
 }
 export interface ConnectParams {
-  auth?: Auth;
-  /**
-   * @maxItems 64
-   */
-  caps?: string[];
-  client: ClientInfo;
-  /**
-   * @maxItems 256
-   */
-  commands?: string[];
-  device?: Device;
-  locale?: string;
-  maxProtocol: number;
   minProtocol: number;
-  permissions?: {
-    [k: string]: boolean;
-  };
+  maxProtocol: number;
+  client: ClientInfo;
   role?: ClientRole;
   /**
    * Asked for; granted is what the credential also holds. Empty: all it holds.
@@ -575,33 +561,47 @@ export interface ConnectParams {
    * @maxItems 32
    */
   scopes?: string[];
+  /**
+   * @maxItems 64
+   */
+  caps?: string[];
+  /**
+   * @maxItems 256
+   */
+  commands?: string[];
+  permissions?: {
+    [k: string]: boolean;
+  };
+  device?: Device;
+  auth?: Auth;
+  locale?: string;
   userAgent?: string;
 }
 export interface Device {
   id: string;
-  nonce: string;
   publicKey: string;
   signature: string;
   /**
    * Milliseconds since the epoch.
    */
   signedAt: number;
+  nonce: string;
 }
 /**
  * Something an operator should know, with a stable code.
  */
 export interface DiagnosticEvent {
-  code: string;
-  fields: {
-    [k: string]: unknown;
-  };
-  level: Level;
-  message: string;
-  source: string;
   /**
    * Milliseconds since the epoch.
    */
   ts: number;
+  level: Level;
+  source: string;
+  code: string;
+  message: string;
+  fields: {
+    [k: string]: unknown;
+  };
 }
 export interface DiagnosticsListParams {
   /**
@@ -621,16 +621,16 @@ export interface DiagnosticsListResult {
   nextCursor: string;
 }
 export interface EventsSubscribeParams {
-  events?: Selection;
   sessions?: Selection;
+  events?: Selection;
 }
 export interface Features {
-  capabilities: string[];
-  events: string[];
   /**
    * Methods that are built, sorted.
    */
   methods: string[];
+  events: string[];
+  capabilities: string[];
 }
 export interface GatewayPauseResult {
   paused: boolean;
@@ -649,89 +649,89 @@ export interface GatewayStopResult {
   stopping: boolean;
 }
 export interface Granted {
-  deviceToken?: string;
   role: ClientRole;
   scopes: string[];
+  deviceToken?: string;
 }
 export interface Health {
-  accounts: ChannelAccount[];
+  ok: boolean;
   /**
-   * Agent ids.
+   * Milliseconds since the epoch.
    */
-  agents: string[];
-  approvals: Pending;
+  ts: number;
+  version: string;
+  uptimeMs: number;
   /**
    * The worst state of each channel's accounts, by channel id.
    */
   channels: {
     [k: string]: ChannelState;
   };
-  configProblem?: ConfigProblem;
-  connectedNodes: number;
+  /**
+   * Agent ids.
+   */
+  agents: string[];
   cronJobs: number;
-  ok: boolean;
-  pairings: Pending;
-  paused: boolean;
-  process: ProcessFigures;
-  runs: RunCounts;
-  sandbox: Sandbox;
-  startup: StartupStep[];
+  connectedNodes: number;
   stateVersion: StateVersion;
-  store: StoreSize;
+  paused: boolean;
   subsystems: {
     [k: string]: Subsystem;
   };
-  /**
-   * Milliseconds since the epoch.
-   */
-  ts: number;
-  uptimeMs: number;
+  startup: StartupStep[];
+  accounts: ChannelAccount[];
+  runs: RunCounts;
+  approvals: Pending;
+  pairings: Pending;
   usage: TodayUsage;
-  version: string;
-}
-export interface Pending {
-  pending: number;
-}
-export interface ProcessFigures {
-  connections: number;
-  rssBytes: number;
-}
-export interface RunCounts {
-  active: number;
-  queued: number;
-}
-export interface Sandbox {
-  enforced: string[];
-  kind: string;
-}
-export interface StartupStep {
-  durationMs: number;
-  /**
-   * `ok`, `off`, `degraded: …` or `failed: …`
-   */
-  outcome: string;
-  startedAt: Timestamp;
-  step: string;
+  sandbox: Sandbox;
+  configProblem?: ConfigProblem;
+  store: StoreSize;
+  process: ProcessFigures;
 }
 /**
  * Counters that grow within one `bootId`; a client ignores an older one.
  */
 export interface StateVersion {
-  health: number;
   presence: number;
+  health: number;
+}
+export interface Subsystem {
+  state: SubsystemState;
+  since: Timestamp;
+  detail?: string;
+}
+export interface StartupStep {
+  step: string;
+  startedAt: Timestamp;
+  durationMs: number;
+  /**
+   * `ok`, `off`, `degraded: …` or `failed: …`
+   */
+  outcome: string;
+}
+export interface RunCounts {
+  active: number;
+  queued: number;
+}
+export interface Pending {
+  pending: number;
+}
+export interface TodayUsage {
+  todayCostUsd: number;
+  todayRuns: number;
+}
+export interface Sandbox {
+  kind: string;
+  enforced: string[];
 }
 export interface StoreSize {
   sizeBytes: number;
   walBytes: number;
 }
-export interface Subsystem {
-  detail?: string;
-  since: Timestamp;
-  state: SubsystemState;
-}
-export interface TodayUsage {
-  todayCostUsd: number;
-  todayRuns: number;
+export interface ProcessFigures {
+  rssBytes: number;
+  connections: number;
 }
 export interface HealthParams {
   /**
@@ -743,72 +743,72 @@ export interface HealthParams {
  * The payload that answers a good `connect`.
  */
 export interface HelloOk {
-  auth: Granted;
-  features: Features;
-  policy: Policy;
+  type: HelloTag;
   protocol: number;
   server: ServerInfo;
+  features: Features;
   snapshot: Snapshot;
-  type: HelloTag;
+  auth: Granted;
+  policy: Policy;
+}
+export interface ServerInfo {
+  version: string;
+  connId: string;
+  /**
+   * New at every start of the gateway.
+   */
+  bootId: string;
+}
+/**
+ * What the client needs to draw its first screen, filtered by the connection's scopes.
+ */
+export interface Snapshot {
+  presence: PresenceEntry[];
+  health: Health;
+  stateVersion: StateVersion;
+  uptimeMs: number;
+  sessionDefaults: SessionDefaults;
+}
+/**
+ * One connected device, else instance, else connection.
+ */
+export interface PresenceEntry {
+  instanceId: string;
+  connId?: string;
+  role: ClientRole;
+  mode: string;
+  clientId: string;
+  version: string;
+  platform: string;
+  displayName?: string;
+  user?: string;
+  since: Timestamp;
+  lastActivityAt: Timestamp;
+  reason: PresenceReason;
+}
+export interface SessionDefaults {
+  defaultAgentId: string;
+  mainKey: string;
+  mainSessionKey: string;
 }
 /**
  * Limits that this gateway keeps; bytes and milliseconds.
  */
 export interface Policy {
   /**
-   * Unsent bytes past which a slow reader is closed.
+   * Largest message that the gateway takes.
    */
-  maxBufferedBytes: number;
+  maxPayload: number;
   /**
    * Largest frame that the gateway sends.
    */
   maxFrame: number;
   /**
-   * Largest message that the gateway takes.
+   * Unsent bytes past which a slow reader is closed.
    */
-  maxPayload: number;
-  maxRequestsInFlight: number;
+  maxBufferedBytes: number;
   tickIntervalMs: number;
-}
-export interface ServerInfo {
-  /**
-   * New at every start of the gateway.
-   */
-  bootId: string;
-  connId: string;
-  version: string;
-}
-/**
- * What the client needs to draw its first screen, filtered by the connection's scopes.
- */
-export interface Snapshot {
-  health: Health;
-  presence: PresenceEntry[];
-  sessionDefaults: SessionDefaults;
-  stateVersion: StateVersion;
-  uptimeMs: number;
-}
-/**
- * One connected device, else instance, else connection.
- */
-export interface PresenceEntry {
-  clientId: string;
-  connId?: string;
-  displayName?: string;
-  instanceId: string;
-  lastActivityAt: Timestamp;
-  mode: string;
-  platform: string;
-  reason: PresenceReason;
-  role: ClientRole;
-  since: Timestamp;
-  user?: string;
-  version: string;
-}
-export interface SessionDefaults {
-  defaultAgentId: string;
-  mainKey: string;
-  mainSessionKey: string;
+  maxRequestsInFlight: number;
 }
 /**
  * The params of a method without any but the optional key that every changing method takes.
@@ -817,16 +817,16 @@ export interface KeyOnlyParams {
   idempotencyKey?: string;
 }
 export interface LogLine {
-  fields: {
-    [k: string]: unknown;
-  };
-  level: Level;
-  message: string;
-  target: string;
   /**
    * Milliseconds since the epoch.
    */
   ts: number;
+  level: Level;
+  target: string;
+  message: string;
+  fields: {
+    [k: string]: unknown;
+  };
 }
 export interface LogsTailParams {
   /**
@@ -856,28 +856,28 @@ export interface ModelCost {
   output: number;
 }
 export interface ModelRow {
-  available: boolean;
-  /**
-   * In tokens.
-   */
-  contextWindow?: number;
-  cost?: ModelCost;
   /**
    * `provider/model`, split at the first `/`.
    */
   id: string;
+  name: string;
+  provider: string;
+  /**
+   * In tokens.
+   */
+  contextWindow?: number;
   /**
    * `text`, `image`
    */
   input: string[];
-  name: string;
-  provider: string;
+  reasoning?: boolean;
+  toolUse?: boolean;
+  cost?: ModelCost;
+  available: boolean;
   /**
    * Why it is not available.
    */
   reason?: string;
-  reasoning?: boolean;
-  toolUse?: boolean;
 }
 /**
  * Refetch `models.list`.
@@ -910,16 +910,16 @@ export interface RunsGetParams {
   runId: string;
 }
 export interface RunsGetResult {
+  runId: string;
+  sessionKey: string;
+  state: RunState;
+  startedAt: Timestamp;
   endedAt?: Timestamp;
   error?: RunError;
   /**
    * The user's message first, then what the run wrote.
    */
   messageIds: string[];
-  runId: string;
-  sessionKey: string;
-  startedAt: Timestamp;
-  state: RunState;
 }
 export interface SessionChangedEvent {
   key: string;
@@ -930,39 +930,39 @@ export interface SessionChangedEvent {
  * One session as lists show it.
  */
 export interface SessionRow {
-  accountId?: string;
-  activeRunIds: string[];
-  agentId: string;
-  archived: boolean;
-  channel?: string;
-  createdAt: Timestamp;
   key: string;
-  kind: SessionKind;
-  label?: string;
-  lastMessagePreview: string;
-  messageCount: number;
-  /**
-   * `provider/model` that the next turn uses.
-   */
-  model: string;
-  peer?: string;
-  pinned: boolean;
   /**
    * Changes with every reset; `Message.seq` counts within it.
    */
   sessionId: string;
-  status: SessionStatus;
+  agentId: string;
+  kind: SessionKind;
+  label?: string;
   title: string;
-  unread: number;
+  channel?: string;
+  accountId?: string;
+  peer?: string;
+  createdAt: Timestamp;
   updatedAt: Timestamp;
+  lastMessagePreview: string;
+  status: SessionStatus;
+  activeRunIds: string[];
+  /**
+   * `provider/model` that the next turn uses.
+   */
+  model: string;
   usage: Usage;
+  messageCount: number;
+  unread: number;
+  pinned: boolean;
+  archived: boolean;
 }
 /**
  * A message entered a session, from wherever.
  */
 export interface SessionMessageEvent {
-  message: Message;
   sessionKey: string;
+  message: Message;
 }
 export interface SessionsGetParams {
   key: string;
@@ -972,45 +972,45 @@ export interface SessionsGetParams {
   messages?: number;
 }
 export interface SessionsGetResult {
-  messages: Message[];
   session: SessionRow;
+  messages: Message[];
 }
 export interface SessionsListParams {
+  agentId?: string;
+  channel?: string;
   /**
    * Only sessions that changed within so many minutes.
    */
   activeMinutes?: number;
-  agentId?: string;
-  /**
-   * Default false: only sessions that are not archived.
-   */
-  archived?: boolean;
-  channel?: string;
-  cursor?: string;
-  /**
-   * Default 100.
-   */
-  limit?: number;
   /**
    * In key, label and title, whatever the case.
    */
   search?: string;
+  /**
+   * Default 100.
+   */
+  limit?: number;
+  cursor?: string;
+  /**
+   * Default false: only sessions that are not archived.
+   */
+  archived?: boolean;
 }
 /**
  * Newest first.
  */
 export interface SessionsListResult {
-  nextCursor?: string;
   sessions: SessionRow[];
+  nextCursor?: string;
   /**
    * That match, over all pages.
    */
   total: number;
 }
 export interface SessionsResetParams {
-  idempotencyKey?: string;
   key: string;
   reason?: string;
+  idempotencyKey?: string;
 }
 export interface SessionsResetResult {
   key: string;
@@ -1023,27 +1023,27 @@ export interface SessionsResetResult {
  * What `chat.send` and `sessions.send` take beside the message.
  */
 export interface SessionsSendParams {
+  key: string;
+  message: string;
+  idempotencyKey: string;
   /**
    * @maxItems 32
    */
   attachments?: Attachment[];
   /**
-   * Also send the reply to the session's channel.
-   */
-  deliver?: boolean;
-  idempotencyKey: string;
-  key: string;
-  message: string;
-  /**
    * `provider/model` for this turn only.
    */
   model?: string;
+  thinking?: Thinking;
   queueMode?: QueueMode;
+  /**
+   * Also send the reply to the session's channel.
+   */
+  deliver?: boolean;
   /**
    * Id of a message that this one replaces, on a new branch.
    */
   replaces?: string;
-  thinking?: Thinking;
   /**
    * Longest time that the run may take.
    */
@@ -1057,20 +1057,20 @@ export interface ShutdownEvent {
   restartExpectedMs?: number;
 }
 export interface StatusResult {
+  version: string;
   bootId: string;
-  connections: number;
   pid: number;
+  uptimeMs: number;
+  rssBytes: number;
+  connections: number;
+  runs: RunCounts;
+  sessions: number;
   /**
    * Depth of each internal queue, by name.
    */
   queues: {
     [k: string]: number;
   };
-  rssBytes: number;
-  runs: RunCounts;
-  sessions: number;
-  uptimeMs: number;
-  version: string;
 }
 export interface SystemPresenceResult {
   presence: PresenceEntry[];
