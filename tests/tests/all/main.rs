@@ -1,0 +1,16 @@
+//! End to end, black box: a real gateway with a home of its own, spoken to like a stranger would.
+#![allow(clippy::disallowed_methods, reason = "no gateway runs here whose clock or tasks these rules protect")]
+
+mod chat;
+mod failures;
+mod frames;
+mod generated;
+mod handshake;
+mod history;
+mod http;
+mod idempotency;
+mod queue;
+mod sessions;
+mod slow;
+mod stop;
+mod subscriptions;
