@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
+mod bench;
 mod children;
 mod cmd;
 mod dev;
@@ -38,6 +39,8 @@ enum Chore {
     Dev,
     /// Set up and run every check and test of this platform
     Test(test::Args),
+    /// Measure a release build against the budgets, beside a bare echo server
+    Bench(bench::Args),
     /// Write schemas/ and the UI's TypeScript types from the Rust types
     Schemas {
         /// Change nothing; fail if something is not up to date
@@ -52,6 +55,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Run(args) => run::run(&args),
         Chore::Dev => dev::run(),
         Chore::Test(args) => test::run(&args),
+        Chore::Bench(args) => bench::run(&args),
         Chore::Schemas { check } => schemas::run(check),
     }
 }
