@@ -45,15 +45,15 @@ pub fn upgrade<B>(request: &Request<B>) -> Upgrade {
         return Upgrade::None;
     }
     if path != "/" && path != "/ws" {
-        return Upgrade::Refused(plain(StatusCode::NOT_FOUND, "the WebSocket is at / and /ws"));
+        return Upgrade::Refused(refused(StatusCode::NOT_FOUND, "the WebSocket is at / and /ws"));
     }
     let key = headers.get(header::SEC_WEBSOCKET_KEY);
     let fine = request.method() == Method::GET && has_token(headers, header::CONNECTION, "upgrade");
     let Some(key) = key.filter(|_| fine) else {
-        return Upgrade::Refused(plain(StatusCode::BAD_REQUEST, "not a WebSocket upgrade"));
+        return Upgrade::Refused(refused(StatusCode::BAD_REQUEST, "not a WebSocket upgrade"));
     };
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let mut response = plain(StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is needed");
+        let mut response = refused(StatusCode::UPGRADE_REQUIRED, "WebSocket version 13 is needed");
         response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
         return Upgrade::Refused(response);
     }
@@ -148,6 +148,13 @@ fn content_type(path: &str) -> &'static str {
         Some("woff2") => "font/woff2",
         _ => "application/octet-stream",
     }
+}
+
+/// An answer after which the connection is closed: who was turned away holds no place.
+pub fn refused(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut response = plain(status, text);
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
 }
 
 /// A short answer that no browser may frame, sniff, keep or share.

@@ -199,7 +199,7 @@ impl Server {
         let (parts, body) = request.into_parts();
         if let Err(reason) = self.guard.check(&parts) {
             tracing::warn!(target: "diagnostic", source = "server", code = "request.refused", %peer, "{reason}");
-            return http::plain(StatusCode::FORBIDDEN, "forbidden");
+            return http::refused(StatusCode::FORBIDDEN, "forbidden");
         }
         let request = Request::from_parts(parts, body);
         match http::upgrade(&request) {
