@@ -50,12 +50,23 @@ pub async fn exchange(port: u16, bytes: &[u8]) -> Answer {
             Ok(0) | Err(_) => break,
             Ok(count) => answer.extend_from_slice(&chunk[..count]),
         }
+        if is_whole(&answer) {
+            break;
+        }
         // A switch of protocols has no end.
         if answer.starts_with(b"HTTP/1.1 101") && answer.windows(4).any(|end| end == b"\r\n\r\n") {
             break;
         }
     }
     parse(&String::from_utf8_lossy(&answer))
+}
+
+/// Whether a body of known length is there: the connection may stay open behind it.
+fn is_whole(answer: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(answer).to_lowercase();
+    let Some((head, body)) = text.split_once("\r\n\r\n") else { return false };
+    let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+    length.and_then(|length| length.parse::<usize>().ok()).is_some_and(|length| length > 0 && body.len() >= length)
 }
 
 fn parse(text: &str) -> Answer {

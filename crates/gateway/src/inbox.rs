@@ -107,7 +107,7 @@ async fn transact(
     let key = input.key.to_string();
     let existed = store::session::get(tx, &key).await?.is_some();
     // A refusal after this point would leave an empty session behind; there is none but the full queue of an old one.
-    if existed && store::run::count_open(tx, &key).await? >= u64::from(max_queued) {
+    if existed && store::run::count_waiting(tx, &key).await? >= u64::from(max_queued) {
         return Ok(Err(Refused::Full(max_queued)));
     }
     if !open(tx, &input.key, now).await? {

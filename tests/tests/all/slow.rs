@@ -11,8 +11,8 @@ use crate::chat::send;
 
 const READERS: usize = 15;
 const STOPPED: usize = 5;
-/// Of each run; with three runs more than what the kernels and the gateway's queue hold for one client.
-const DELTAS: usize = 1_000;
+/// Of each run; far more than what the kernels hold for a client that does not read.
+const DELTAS: usize = 240;
 const DELTA_BYTES: usize = 8 * 1024;
 
 async fn client(gateway: &Gateway, encoding: Encoding, receive_buffer: Option<u32>) -> RawClient {

@@ -23,8 +23,8 @@ use crate::store::{self, NewMessage, RunOptions, Window};
 const DEFAULT_LIMIT: u32 = 200;
 /// Texts of one page, in bytes; the rest of a frame is for a run's text so far, and for names and numbers.
 pub const PAGE_BYTES: usize = MAX_FRAME * 3 / 8;
-/// Of one part of a long text.
-const PART_BYTES: usize = 1024 * 1024;
+/// Of one part of a long text: with the message beside it below the limit even where JSON writes six bytes for one.
+const PART_BYTES: usize = 256 * 1024;
 
 pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
     let who = incoming.caller.principal.name.clone();
@@ -71,7 +71,8 @@ pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Resu
         return Err(WireError::unavailable("the gateway is stopping", 2_000));
     }
     let body = json!({ "sessionKey": key.to_string(), "message": sending.message, "options": options });
-    let interrupt = options.queue_mode == Some(QueueMode::Interrupt);
+    let mode = options.queue_mode.unwrap_or(config.config.session.queue);
+    let interrupt = mode == QueueMode::Interrupt;
     let busy = runtime.sessions.is_busy(&key.to_string());
     let input = Input {
         key,

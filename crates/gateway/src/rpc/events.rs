@@ -33,13 +33,22 @@ fn subscribe(runtime: &Runtime, follower: &Follower, params: EventsSubscribePara
             }
         }
     }
+    let given = match &params.sessions {
+        Some(Selection::Only(keys)) => keys.clone(),
+        _ => vec![],
+    };
     let mut sessions = names(params.sessions);
     if let Some(keys) = sessions.take() {
         let config = runtime.config.current();
         let default = &config.config.agents.default;
-        let canonical = keys.iter().map(|key| SessionKey::parse(key, default).map(|key| key.to_string()));
-        let canonical: Result<_, _> = canonical.collect();
-        sessions = Some(canonical.map_err(|error| WireError::at("/sessions", error.to_string()))?);
+        let canonical = keys.iter().map(|key| {
+            let parsed = SessionKey::parse(key, default);
+            parsed.map(|key| key.to_string()).map_err(|error| {
+                let index = given.iter().position(|other| other == key).unwrap_or_default();
+                WireError::at(&format!("/sessions/{index}"), error.to_string())
+            })
+        });
+        sessions = Some(canonical.collect::<Result<_, _>>()?);
     }
     follower.set_filter(sessions, names(params.events));
     Ok(NoParams {})

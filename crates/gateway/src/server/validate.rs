@@ -75,6 +75,14 @@ fn check(what: &str, validator: Option<&Validator>, value: &Value) -> Result<(),
                 let name = property.as_str().unwrap_or_default();
                 issues.push(Issue::new(join(&place, name), "is required"));
             }
+            // Where no member is allowed at all, the library names none.
+            ValidationErrorKind::FalseSchema if value.pointer(&place).is_some_and(Value::is_object) => {
+                let object = value.pointer(&place).and_then(Value::as_object);
+                for name in object.into_iter().flat_map(|object| object.keys()).take(MAX_ISSUES) {
+                    let name = short(name, 80);
+                    issues.push(Issue::new(join(&place, &name), format!("unknown member {name:?}")));
+                }
+            }
             _ => issues.push(Issue::new(place, short(&error.to_string(), 240))),
         }
     }

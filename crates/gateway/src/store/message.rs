@@ -94,13 +94,22 @@ impl Store {
         let mut rows = sqlx::query(sql).bind(session_id).bind(place).bind(i64::from(limit) + 1).fetch(&self.readers);
         let (mut messages, mut bytes, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.try_next().await? {
-            let size = row.try_get::<&str, _>("body")?.len().min(MAX_TEXT);
+            let message = read(&row)?;
+            // As it will be written: a long text is cut, and JSON writes some characters six times as long.
+            let size = match row.try_get::<&str, _>("body")?.len() {
+                stored if stored <= MAX_TEXT => stored,
+                _ => {
+                    let mut shown = message.clone();
+                    cut(&mut shown);
+                    serde_json::to_string(&shown.content)?.len()
+                }
+            };
             if messages.len() == limit as usize || (bytes + size > budget && !messages.is_empty()) {
                 more = true;
                 break;
             }
             bytes += size;
-            messages.push(read(&row)?);
+            messages.push(message);
         }
         if !matches!(window, Window::After(_)) {
             messages.reverse();

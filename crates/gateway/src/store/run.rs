@@ -81,8 +81,8 @@ pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<RunRow>, StoreError> {
 }
 
 /// How many runs of a session have not ended.
-pub async fn count_open(tx: &mut Tx, session_key: &str) -> Result<u64, StoreError> {
-    let sql = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM runs WHERE session_key = ? AND {OPEN}"));
+pub async fn count_waiting(tx: &mut Tx, session_key: &str) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM runs WHERE session_key = ? AND state = 'queued'";
     let count: i64 = sqlx::query_scalar(sql).bind(session_key).fetch_one(tx).await?;
     Ok(count.unsigned_abs())
 }

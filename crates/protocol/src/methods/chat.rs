@@ -232,7 +232,7 @@ pub struct ChatMessageGetParams {
 #[serde(rename_all = "camelCase")]
 pub struct ChatMessageGetResult {
     pub message: Message,
-    /// From `offset` on, at most 1 MiB.
+    /// From `offset` on, at most 256 KiB.
     pub text: String,
     pub offset: u64,
     pub total_bytes: u64,

@@ -415,7 +415,7 @@ export interface ChatMessageGetParams {
 export interface ChatMessageGetResult {
   message: Message;
   /**
-   * From `offset` on, at most 1 MiB.
+   * From `offset` on, at most 256 KiB.
    */
   text: string;
   offset: number;
