@@ -24,7 +24,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let Some(chat) = frame.chat().filter(|chat| chat.run_id == run) else { continue };
         print!("{}", chat.delta.unwrap_or_default());
         match (chat.state, chat.message, chat.error) {
-            (ChatState::Final, Some(message), _) => return Ok(println!("\n---\n{}", message.text())),
+            (ChatState::Final, Some(message), _) => {
+                println!("\n---\n{}", message.text());
+                return Ok(());
+            }
             (ChatState::Error | ChatState::Aborted, _, error) => return Err(format!("{error:?}").into()),
             _ => {}
         }
