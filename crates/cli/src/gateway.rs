@@ -51,14 +51,15 @@ async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<
     let home = Home::resolve(global.profile.as_deref())
         .map_err(|error| failed(output, Failure::new(CONFIG, "CONFIG", error.to_string())))?;
     let logs = logging::init(LogOptions { home: &home, stderr: true, level: "info", json: output.json });
+    let mut port = options.port;
     loop {
-        let start = Options {
-            port: options.port,
-            bind: options.bind.clone(),
-            logs: Some(logs.clone()),
-            ..Options::new(home.clone())
-        };
+        let start =
+            Options { port, bind: options.bind.clone(), logs: Some(logs.clone()), ..Options::new(home.clone()) };
         let gateway = Gateway::start(start).await.map_err(|error| failed(output, (&error).into()))?;
+        if port == Some(0) {
+            // Kept over a restart: clients come back to the address that they know.
+            port = gateway.url().rsplit(':').next().and_then(|port| port.parse().ok()).or(port);
+        }
         listening(output, gateway.url());
         let again = tokio::select! {
             reason = gateway.stopped() => matches!(reason, StopReason::Restart),

@@ -147,6 +147,10 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
     let (listeners, url) = steps.run("server", async { listen(&runtime) }).await?;
+    // Before anyone can ask: a session with waiting input never shows as idle.
+    for run in waiting {
+        sessions.restore(run);
+    }
     server.accept(listeners);
     lock.publish(&LockFile { pid: std::process::id(), url: url.clone(), boot_id: runtime.boot.0.clone() })
         .map_err(StartError::Lock)?;
@@ -160,9 +164,6 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     steps.run("discovery", async { Ok(((), Done::Off)) }).await?;
 
     after_start(&runtime, logs);
-    for run in waiting {
-        sessions.restore(run);
-    }
     Ok(Started { runtime, server, lock, token, url })
 }
 

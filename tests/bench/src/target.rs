@@ -67,7 +67,7 @@ impl Drop for Gateway {
 /// A temporary home whose agent uses the scripted model.
 pub fn home(model: &str) -> anyhow::Result<tempfile::TempDir> {
     // Below `target`, because a temporary folder may be in memory, where syncing costs nothing.
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/bench");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/bench");
     std::fs::create_dir_all(&folder)?;
     let home = tempfile::tempdir_in(folder)?;
     std::fs::write(home.path().join("config.yaml"), CONFIG.replace("MODEL", model))?;

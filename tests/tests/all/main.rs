@@ -2,6 +2,8 @@
 #![allow(clippy::disallowed_methods, reason = "no gateway runs here whose clock or tasks these rules protect")]
 
 mod chat;
+mod clients;
+mod durable;
 mod failures;
 mod frames;
 mod generated;
@@ -10,6 +12,7 @@ mod history;
 mod http;
 mod idempotency;
 mod queue;
+mod real_model;
 mod sessions;
 mod slow;
 mod stop;

@@ -65,6 +65,8 @@ pub enum Window {
     Before(String),
     /// The page that starts after this message.
     After(String),
+    /// The newest page without the input that came after this `seq`.
+    WithoutInputAfter(u64),
 }
 
 /// Oldest first.
@@ -88,6 +90,9 @@ impl Store {
             Window::Newest => ("seq < ? ORDER BY seq DESC", Some(i64::MAX)),
             Window::Before(id) => ("seq < ? ORDER BY seq DESC", self.seq(session_id, id).await?),
             Window::After(id) => ("seq > ? ORDER BY seq", self.seq(session_id, id).await?),
+            Window::WithoutInputAfter(seq) => {
+                ("NOT (role = 'user' AND seq > ?) ORDER BY seq DESC", Some(i64::try_from(*seq).unwrap_or(i64::MAX)))
+            }
         };
         let Some(place) = place else { return Ok(None) };
         let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM messages WHERE session_id = ? AND {sql} LIMIT ?"));

@@ -464,10 +464,15 @@ fn remains(run: &RunRow, id: &str, text: String, status: MessageStatus) -> NewMe
     NewMessage { id, run_id: Some(run.id.clone()), status, ..NewMessage::text(Role::Assistant, text) }
 }
 
-/// The newest part of a session's history.
+/// What a run has written, and the newest part of the session's history before it, in no order. However much input
+/// waits behind the run, what it is to answer is there.
 async fn newest(context: &Context, run: &RunRow, bytes: usize) -> Result<Vec<Message>, store::StoreError> {
-    let page = context.store.history(&run.session_id, &Window::Newest, 1000, bytes).await?;
-    Ok(page.map(|page| page.messages).unwrap_or_default())
+    let window = Window::WithoutInputAfter(run.user_seq);
+    let page = context.store.history(&run.session_id, &window, 1000, bytes).await?;
+    let mut messages = page.map(|page| page.messages).unwrap_or_default();
+    messages.retain(|message| message.run_id.as_deref() != Some(&run.id));
+    messages.extend(context.store.messages_of_run(&run.id).await?);
+    Ok(messages)
 }
 
 #[cfg(test)]

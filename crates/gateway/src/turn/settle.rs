@@ -13,7 +13,8 @@ use crate::events::Events;
 use crate::session::Context;
 use crate::store::{self, NewMessage, RunRow, StoreError, Tx};
 
-/// How often storing an end is tried, a second apart, before it is left to the next start.
+/// How often storing an end is tried, a second apart, before it is left to the next start. A full disk counts as no
+/// try: a person frees space, and the end is stored.
 const TRIES: u32 = 5;
 
 /// How a run ended.
@@ -178,8 +179,14 @@ async fn store_end(
             .write(move |tx| Box::pin(async move { end(tx, &run, state, error, message, usage, now).await }))
             .await
         {
-            Err(StoreError::Full | StoreError::Sql(_)) if tries < TRIES => {
-                tokio::time::sleep(Duration::from_secs(1)).await;
+            Err(error @ (StoreError::Full | StoreError::Sql(_))) if tries < TRIES => {
+                if matches!(error, StoreError::Full) {
+                    tries -= 1;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(Duration::from_secs(1)) => {}
+                    () = context.supervisor.stopping().cancelled() => return Err(error),
+                }
             }
             other => return other,
         }

@@ -1,0 +1,4 @@
+//! Programs that other people run: the README's examples, and the command line.
+
+mod cli;
+mod readme;

@@ -1,0 +1,125 @@
+//! A full disk: nothing is acknowledged that is not stored, it is said in words, and afterwards all goes on (P11).
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use simpleclaw_tests::fakes::{Answer, Gate, Model, Step};
+use simpleclaw_tests::gateway::Home;
+use simpleclaw_tests::{Encoding, Gateway, RawClient};
+
+use super::{assert_whole, history, text, until_idle};
+
+/// Puts a file system of so many bytes at `folder`, for this thread and the processes that it starts. It goes with
+/// them, so nothing is left to clean up.
+#[cfg(target_os = "linux")]
+fn mount_tiny(folder: &Path, bytes: usize) {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    const NONE: Option<&str> = None;
+    unshare(CloneFlags::CLONE_NEWNS).expect("root");
+    // Or the mount would be seen outside as well.
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).expect("a private tree");
+    let options = format!("size={bytes}");
+    mount(Some("tmpfs"), folder, Some("tmpfs"), MsFlags::empty(), Some(options.as_str())).expect("a tmpfs");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount_tiny(_: &Path, _: usize) {
+    unreachable!("ignored here");
+}
+
+/// Takes all the space that is left; the file to remove.
+fn fill(folder: &Path) -> PathBuf {
+    let path = folder.join("ballast");
+    let mut file = std::fs::File::create(&path).expect("a file");
+    let mut size = 64 * 1024;
+    while size > 0 {
+        while file.write_all(&vec![7; size]).is_ok() {}
+        size /= 2;
+    }
+    path
+}
+
+fn send(key: &str) -> Value {
+    json!({ "sessionKey": "main", "message": format!("message {key}"), "idempotencyKey": key })
+}
+
+/// Every acknowledged message is there once and was answered; what was refused left nothing.
+async fn check(client: &mut RawClient, acknowledged: &[String], refused: &str) {
+    until_idle(client).await;
+    let messages = history(client, "agent:main:main").await;
+    assert_whole("main", &messages);
+    for key in acknowledged {
+        let of_run: Vec<&Value> = messages.iter().filter(|message| message["runId"] == key.as_str()).collect();
+        assert_eq!(of_run.len(), 2, "{key}: {of_run:?}");
+        assert_eq!(text(of_run[0]), format!("message {key}"));
+        let run = client.ok("runs.get", json!({ "runId": key })).await;
+        assert!(matches!(run["state"].as_str(), Some("ok" | "error")), "a run has no end: {run}");
+    }
+    assert_eq!(messages.len(), acknowledged.len() * 2);
+    assert_eq!(client.err("runs.get", json!({ "runId": refused })).await["code"], "NOT_FOUND");
+}
+
+#[tokio::test]
+#[cfg_attr(not(can_mount), ignore = "needs root")]
+async fn a_full_disk_loses_nothing_and_acknowledges_nothing() {
+    let model = Model::start().await;
+    let home = Home::new();
+    std::fs::create_dir(home.path()).expect("the home folder");
+    mount_tiny(&home.path(), 8 << 20);
+    std::fs::write(home.path().join("config.yaml"), model.config("")).expect("the configuration");
+    let gateway = Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let mut acknowledged = Vec::new();
+    for number in 0..5 {
+        client.ok("chat.send", send(&format!("before-{number}"))).await;
+        acknowledged.push(format!("before-{number}"));
+    }
+    until_idle(&mut client).await;
+
+    // One whose answer ends while there is no room to store it.
+    let gate = Gate::new();
+    model.script([Answer::Stream(vec![Step::Delta("Hel".into()), gate.step(), Step::Delta("lo.".into()), Step::Done])]);
+    client.ok("chat.send", send("across")).await;
+    acknowledged.push("across".to_owned());
+    client.event_where("a delta", |event| event["runId"] == "across" && event["state"] == "delta").await;
+
+    let ballast = fill(&home.path());
+    let before = acknowledged.len();
+    // Room within the database's own files may still take some.
+    let mut error = Value::Null;
+    for number in 0..200 {
+        let key = format!("full-{number}");
+        let answer = client.call("chat.send", send(&key)).await;
+        if answer["ok"] == false {
+            error = answer["error"].clone();
+            break;
+        }
+        acknowledged.push(key);
+    }
+    assert_eq!(error["code"], "UNAVAILABLE", "{error}");
+    assert_eq!(error["retryable"], true, "{error}");
+    assert!(error["message"].as_str().expect("words").contains("disk is full"), "{error}");
+    let refused = format!("full-{}", acknowledged.len() - before);
+    gate.open();
+    // Reading goes on, and so does refusing.
+    client.ok("chat.history", json!({ "sessionKey": "main" })).await;
+    assert_eq!(client.err("chat.send", send("still-full")).await["code"], "UNAVAILABLE");
+    assert_eq!(client.err("runs.get", json!({ "runId": refused })).await["code"], "NOT_FOUND");
+    // Longer than a run waits between two tries to store its end.
+    tokio::time::sleep(std::time::Duration::from_secs(6)).await;
+
+    std::fs::remove_file(ballast).expect("the ballast");
+    for key in ["after", "still-full"] {
+        client.ok("chat.send", send(key)).await;
+        acknowledged.push(key.to_owned());
+    }
+    check(&mut client, &acknowledged, &refused).await;
+    assert_eq!(client.ok("runs.get", json!({ "runId": "across" })).await["state"], "ok");
+
+    let home = gateway.crash().await;
+    let gateway = Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    check(&mut client, &acknowledged, &refused).await;
+}
