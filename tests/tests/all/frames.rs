@@ -110,7 +110,7 @@ async fn bad_messagepack_is_refused() {
         .send_message(Message::binary(b"\x83\xa4type\xa3req\xa2id\xc4\x03\x01\x02\x03\xa6method\xa6health".to_vec()))
         .await;
     assert_eq!(client.answer("AQID").await["ok"], true);
-    let mut deep = with(&vec![0x91; 62]);
+    let mut deep = with(&[0x91; 62]);
     deep.push(0xc0);
     client.send_message(Message::binary(deep.clone())).await;
     assert_eq!(client.answer("a").await["error"]["details"]["issues"][0]["path"], "/refresh", "64 levels are a frame");
