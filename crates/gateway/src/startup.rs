@@ -163,6 +163,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         .await?;
     steps.run("discovery", async { Ok(((), Done::Off)) }).await?;
 
+    // Whoever reads that it listens finds it ready.
+    health.refresh(&runtime.health_sources()).await;
     after_start(&runtime, logs);
     Ok(Started { runtime, server, lock, token, url })
 }

@@ -9,6 +9,7 @@ mod frames;
 mod generated;
 mod handshake;
 mod history;
+mod house;
 mod http;
 mod idempotency;
 mod queue;

@@ -88,7 +88,7 @@ pub enum QueueMode {
     Steer,
     /// Is merged with other waiting input into one turn.
     Collect,
-    /// Stops the run and starts.
+    /// Stops the run, and what waits behind it, and starts.
     Interrupt,
 }
 

@@ -136,7 +136,7 @@ export type SubsystemState = "starting" | "ok" | "degraded" | "failed" | "off";
 export type HelloTag = "hello-ok";
 export type PresenceReason = "connect" | "self";
 export type RunState = "queued" | "running" | "waiting_approval" | "ok" | "error" | "aborted";
-export type SessionChange = "created" | "message" | "run" | "reset";
+export type SessionChange = "message" | "run" | "reset";
 export type SessionKind = "main" | "chat" | "direct" | "group" | "cron" | "subagent";
 export type SessionStatus = ("idle" | "queued" | "running" | "waiting_approval") | "failed";
 
