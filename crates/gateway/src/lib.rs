@@ -32,4 +32,4 @@ mod turn;
 
 pub use control::StopReason;
 pub use gateway::{Gateway, Options, StartError};
-pub use home::{Home, HomeError, LockError, LockFile, Token};
+pub use home::{Home, HomeError, HomeLock, LockError, LockFile, Token};

@@ -26,13 +26,25 @@ fn simpleclaw(home: &Path, arguments: &[&str]) -> Command {
     command
 }
 
-/// A home as a running gateway leaves it.
-fn home_of(fake: &Fake) -> tempfile::TempDir {
+/// A home as a running gateway keeps it, lock and all.
+struct FakeHome {
+    folder: tempfile::TempDir,
+    _lock: simpleclaw_gateway::HomeLock,
+}
+
+impl FakeHome {
+    fn path(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+fn home_of(fake: &Fake) -> FakeHome {
     let home = tempfile::tempdir().expect("a folder");
-    let lock = json!({ "pid": 1, "url": fake.url, "bootId": "b1" });
-    std::fs::write(home.path().join("gateway.lock"), lock.to_string()).expect("writes");
+    let lock = simpleclaw_gateway::Home::at(home.path()).lock().expect("nobody else holds it");
+    let content = simpleclaw_gateway::LockFile { pid: 1, url: fake.url.clone(), boot_id: "b1".into() };
+    lock.publish(&content).expect("writes");
     std::fs::write(home.path().join("token"), format!("{TOKEN}\n")).expect("writes");
-    home
+    FakeHome { folder: home, _lock: lock }
 }
 
 async fn end(child: Child) -> Output {

@@ -294,11 +294,14 @@ fn plain_text(content: &[Content]) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// The start of a text on one line, as lists show it.
+/// The start of a text on one line, as lists show it: without the signs of Markdown around its words.
 pub fn preview(text: &str) -> String {
-    let mut words = text.split_whitespace();
+    let words = text
+        .split_whitespace()
+        .map(|word| word.trim_matches(['#', '*', '`', '_', '>']))
+        .filter(|word| !word.is_empty());
     let mut line = String::new();
-    for word in &mut words {
+    for word in words {
         if !line.is_empty() {
             line.push(' ');
         }
