@@ -6,6 +6,8 @@ use std::process::Command;
 
 use anyhow::{Context as _, bail};
 
+use crate::cmd;
+
 /// Writes every generated file, or with `check` names the ones that are stale.
 pub fn run(check: bool) -> anyhow::Result<()> {
     let root = crate::root()?;
@@ -47,14 +49,11 @@ pub fn run(check: bool) -> anyhow::Result<()> {
 }
 
 /// The configuration's schema comes from the gateway, which would make every chore wait for its compilation if it were
-/// linked here.
+/// linked here. Built with the whole workspace in view, so that its dependencies are the ones of every other step.
 fn config(root: &Path) -> anyhow::Result<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--package", "simpleclaw-gateway", "--example", "config_schema"])
-        .current_dir(root)
-        .stderr(std::process::Stdio::inherit())
-        .output()
-        .context("running cargo")?;
+    cmd::run(cmd::cargo(root).args(["build", "--quiet", "--workspace", "--example", "config_schema"]))?;
+    let program = format!("target/debug/examples/config_schema{}", std::env::consts::EXE_SUFFIX);
+    let output = Command::new(root.join(program)).output().context("running the example config_schema")?;
     if !output.status.success() {
         bail!("the configuration's schema could not be made: {}", output.status);
     }

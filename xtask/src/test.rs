@@ -9,6 +9,7 @@ use anyhow::{Context as _, bail};
 use crate::setup::{self, Part};
 use crate::{cmd, ui};
 
+mod browser;
 mod elsewhere;
 mod rust;
 
@@ -61,7 +62,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
                 cmd::run(offline(&mut cmd::cargo(&root)).args(["test", "--workspace", "--doc", "--locked", "--quiet"]))
             });
             if ui::exists(&root) && ui::has_script(&root, "e2e")? {
-                steps.step("ui in a browser", || cmd::run(cmd::npm(&root).args(["run", "e2e"])));
+                steps.step("ui in a browser", || browser::run(&root));
             }
         }
     }

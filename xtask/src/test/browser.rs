@@ -1,0 +1,29 @@
+//! The UI's tests in a real browser, against a real gateway with a home of its own.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+
+use crate::{children, cmd};
+
+/// Starts the gateway that the Rust tests were built with, and runs `npm run e2e` on it.
+pub fn run(root: &Path) -> anyhow::Result<()> {
+    let home = root.join("target/browser-home");
+    if home.exists() {
+        std::fs::remove_dir_all(&home).context("removing the home of the last run")?;
+    }
+    let name = format!("simpleclaw{}", std::env::consts::EXE_SUFFIX);
+    let mut gateway = std::process::Command::new(root.join("target/debug").join(name));
+    gateway.args(["gateway", "run", "--port", "0", "--json"]).env("SIMPLECLAW_HOME", &home);
+    let stop = children::stop_requests()?;
+    let (mut child, first) = children::start_gateway(&mut gateway, &stop)?;
+    let tested = test(root, &home, first["url"].as_str().unwrap_or_default());
+    children::end(&mut child)?;
+    tested
+}
+
+fn test(root: &Path, home: &Path, url: &str) -> anyhow::Result<()> {
+    let token = std::fs::read_to_string(home.join("token")).context("the token of the gateway")?;
+    let url = url.replacen("ws", "http", 1);
+    cmd::run(cmd::npm(root).args(["run", "e2e"]).env("SIMPLECLAW_URL", url).env("SIMPLECLAW_TOKEN", token.trim()))
+}
