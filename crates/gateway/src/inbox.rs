@@ -105,15 +105,17 @@ async fn transact(
         return Ok(if same { Ok(Admitted::Again(run)) } else { Err(Refused::OtherBody) });
     }
     let key = input.key.to_string();
-    let existed = store::session::get(tx, &key).await?.is_some();
-    // A refusal after this point would leave an empty session behind; there is none but the full queue of an old one.
-    if existed && store::run::count_waiting(tx, &key).await? >= u64::from(max_queued) {
-        return Ok(Err(Refused::Full(max_queued)));
-    }
-    if !open(tx, &input.key, now).await? {
-        return Ok(Err(Refused::NoSession(key)));
-    }
-    let Some(record) = store::session::get(tx, &key).await? else { return Ok(Err(Refused::NoSession(key))) };
+    let record = match store::session::get(tx, &key).await? {
+        Some(_) if store::run::count_waiting(tx, &key).await? >= u64::from(max_queued) => {
+            return Ok(Err(Refused::Full(max_queued)));
+        }
+        Some(record) => record,
+        None if open(tx, &input.key, now).await? => match store::session::get(tx, &key).await? {
+            Some(record) => record,
+            None => return Ok(Err(Refused::NoSession(key))),
+        },
+        None => return Ok(Err(Refused::NoSession(key))),
+    };
     if record.last_seq == 0 && matches!(input.key, SessionKey::Chat { .. }) {
         let title = store::message::preview(&input.text);
         if !title.is_empty() {

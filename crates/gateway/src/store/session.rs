@@ -57,10 +57,20 @@ pub struct SessionPage {
     pub total: u64,
 }
 
-/// The conditions of a list but for its place; binds agent, channel, time and pattern, each with its own number.
-const MATCHES: &str = "archived = ?1 AND (?2 IS NULL OR agent_id = ?2) AND (?3 IS NULL OR channel = ?3) \
-     AND (?4 IS NULL OR updated_at >= ?4) \
-     AND (?5 IS NULL OR key LIKE ?5 ESCAPE '\\' OR title LIKE ?5 ESCAPE '\\' OR label LIKE ?5 ESCAPE '\\')";
+impl SessionsQuery {
+    /// The conditions but for the place of the page, and only those that are asked for: SQLite chooses its index by
+    /// the text. Each bind has a fixed number.
+    fn conditions(&self, pattern: Option<&String>) -> String {
+        let mut conditions = vec!["archived = ?1"];
+        conditions.extend(self.agent_id.as_ref().map(|_| "agent_id = ?2"));
+        conditions.extend(self.channel.as_ref().map(|_| "channel = ?3"));
+        conditions.extend(self.updated_since.map(|_| "updated_at >= ?4"));
+        conditions.extend(
+            pattern.map(|_| "(key LIKE ?5 ESCAPE '\\' OR title LIKE ?5 ESCAPE '\\' OR label LIKE ?5 ESCAPE '\\')"),
+        );
+        conditions.join(" AND ")
+    }
+}
 
 impl Store {
     pub async fn session(&self, key: &str) -> Result<Option<SessionRecord>, StoreError> {
@@ -71,8 +81,9 @@ impl Store {
     pub async fn sessions(&self, query: &SessionsQuery) -> Result<SessionPage, StoreError> {
         let pattern = query.search.as_deref().filter(|text| !text.is_empty()).map(like);
         let (after_time, after_key) = query.after.clone().unwrap_or((i64::MAX, String::new()));
+        let conditions = query.conditions(pattern.as_ref());
         let page = sqlx::AssertSqlSafe(format!(
-            "SELECT * FROM sessions WHERE {MATCHES} AND (updated_at < ?6 OR (updated_at = ?6 AND key > ?7)) \
+            "SELECT * FROM sessions WHERE {conditions} AND (updated_at < ?6 OR (updated_at = ?6 AND key > ?7)) \
              ORDER BY updated_at DESC, key LIMIT ?8"
         ));
         let mut rows = sqlx::query(page)
@@ -92,7 +103,7 @@ impl Store {
         drop(rows);
         let more = sessions.len() > query.limit as usize;
         sessions.truncate(query.limit as usize);
-        let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM sessions WHERE {MATCHES}"));
+        let count = sqlx::AssertSqlSafe(format!("SELECT COUNT(*) FROM sessions WHERE {conditions}"));
         let total: i64 = sqlx::query_scalar(count)
             .bind(query.archived)
             .bind(&query.agent_id)
