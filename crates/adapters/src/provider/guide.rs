@@ -210,11 +210,11 @@ Agents use the first configured provider, else a local server, else me.";
 const PRIVACY_TEXT: &str = "\
 - **Your conversations** are kept on this machine, in `~/.simpleclaw`.
 - **The gateway** listens on this machine only, unless you change `gateway.bind`. Programs need its token to connect.
-- **What leaves the machine**: with a hosted model, your messages and attachments go to that provider. With a local \
+- **What leaves the machine**: with a hosted model, your messages go to that provider. With a local \
 model, or with me, they stay here.";
 
 const TRAY_TEXT: &str = "\
-The tray icon is there for as long as the desktop app runs. Its shape shows the state: ready, working, needs you, \
+The tray icon is there for as long as the desktop app runs, which is not part of this version yet. Its shape shows the state: ready, working, needs you, \
 degraded, or stopped.
 
 Its menu opens the chat and the dashboard, and **Quit** ends the app. Closing a window does not: the gateway goes on \

@@ -146,17 +146,19 @@ async fn abort(runtime: &Arc<Runtime>, who: String, params: ChatAbortParams) -> 
         return Err(no_session(&key));
     }
     let claim = Key::new((&who, ChatAbort::NAME), params.idempotency_key.as_deref(), &params)?;
+    let keyed = params.idempotency_key.is_some();
     let sessions = runtime.sessions.clone();
     let wanted = Abort::Session { key: key.to_string(), run_id: params.run_id };
-    Ok(claim
-        .once(&runtime.store, runtime.clock.now_ms(), move |_| {
-            Box::pin(async move {
-                let run_ids = sessions.abort(&wanted);
-                Ok(Ok(ChatAbortResult { aborted: !run_ids.is_empty(), run_ids }))
-            })
-        })
-        .await?
-        .0)
+    let stop = move || {
+        let run_ids = sessions.abort(&wanted);
+        ChatAbortResult { aborted: !run_ids.is_empty(), run_ids }
+    };
+    // A stop without a key has nothing to store, and does not wait behind what does.
+    if !keyed {
+        return Ok(stop());
+    }
+    let now = runtime.clock.now_ms();
+    Ok(claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0)
 }
 
 async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<ChatHistoryResult, WireError> {

@@ -45,12 +45,14 @@ async fn abort(runtime: &Arc<Runtime>, who: String, params: RunsAbortParams) -> 
         return Err(WireError::not_found(format!("there is no agent {id:?}: `agents.list` names them")));
     }
     let claim = Key::new((&who, RunsAbort::NAME), params.idempotency_key.as_deref(), &params)?;
+    let keyed = params.idempotency_key.is_some();
     let wanted = params.agent_id.map_or(Abort::All, Abort::Agent);
     let sessions = runtime.sessions.clone();
-    Ok(claim
-        .once(&runtime.store, runtime.clock.now_ms(), move |_| {
-            Box::pin(async move { Ok(Ok(RunsAbortResult { run_ids: sessions.abort(&wanted) })) })
-        })
-        .await?
-        .0)
+    let stop = move || RunsAbortResult { run_ids: sessions.abort(&wanted) };
+    // As for `chat.abort`: nothing to store, nothing to wait for.
+    if !keyed {
+        return Ok(stop());
+    }
+    let now = runtime.clock.now_ms();
+    Ok(claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0)
 }

@@ -167,7 +167,7 @@ export const en = {
     storeValue: (size: string, wal: string) => `${size} + ${wal} log`,
     agents: "Agents",
     sandbox: "Sandbox",
-    sandboxNone: "none: every command asks",
+    sandboxNone: "none: agents run no commands yet",
     subsystems: "Subsystems",
     channels: "Channels",
     startup: "Start-up",
