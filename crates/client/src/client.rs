@@ -79,11 +79,18 @@ impl Client {
     }
 
     /// Calls a method by its row: `client.call::<ChatHistory>(&params)`.
-    pub async fn call<M: Call>(&self, params: &M::Params) -> Result<M::Result, CallError> {
-        let params =
-            serde_json::to_value(params).map_err(|error| CallError::Invalid(WireError::at("", error.to_string())))?;
-        let result = self.call_raw(M::NAME, params).await?;
-        serde_json::from_value(result).map_err(|error| CallError::Shape(error.to_string()))
+    // The future holds no params: with a borrow of an associated type in it, the compiler finds it `Send` only for some
+    // lifetimes, and whoever calls this in a spawned task is refused.
+    pub fn call<'a, M: Call>(
+        &'a self,
+        params: &M::Params,
+    ) -> impl Future<Output = Result<M::Result, CallError>> + Send + use<'a, M> {
+        let params = serde_json::to_value(params);
+        async move {
+            let params = params.map_err(|error| CallError::Invalid(WireError::at("", error.to_string())))?;
+            let result = self.call_raw(M::NAME, params).await?;
+            serde_json::from_value(result).map_err(|error| CallError::Shape(error.to_string()))
+        }
     }
 
     /// Calls a method by its name. `params` is an object, and is validated where this version knows the method.

@@ -96,7 +96,8 @@ impl Store {
             .pragma("fullfsync", "1")
             .disable_statement_logging();
         let mut connection = options.connect().await?;
-        match migrator().run(&mut connection).await {
+        // `run` takes anything that can be acquired, which hides from a spawned task that this is `Send`.
+        match migrator().run_direct(None, &mut connection, false).await {
             Ok(()) => {}
             Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
                 return Err(StoreError::Newer(format!("schema {version}")));
