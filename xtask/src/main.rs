@@ -9,9 +9,12 @@ use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 mod bench;
+mod check_platforms;
 mod children;
 mod cmd;
 mod dev;
+mod fuzz;
+mod package;
 mod run;
 mod schemas;
 mod setup;
@@ -41,6 +44,12 @@ enum Chore {
     Test(test::Args),
     /// Measure a release build against the budgets, beside a bare echo server
     Bench(bench::Args),
+    /// Throw bytes at everything that takes them from outside, driven by coverage
+    Fuzz(fuzz::Args),
+    /// Installers of this platform: deb and rpm, dmg, or NSIS
+    Package,
+    /// Type-check everything for Windows and macOS; on Debian, about 160 MB of packages the first time
+    CheckPlatforms,
     /// Write schemas/ and the UI's TypeScript types from the Rust types
     Schemas {
         /// Change nothing; fail if something is not up to date
@@ -56,6 +65,9 @@ fn main() -> anyhow::Result<()> {
         Chore::Dev => dev::run(),
         Chore::Test(args) => test::run(&args),
         Chore::Bench(args) => bench::run(&args),
+        Chore::Fuzz(args) => fuzz::run(&args),
+        Chore::Package => package::run(),
+        Chore::CheckPlatforms => check_platforms::run(),
         Chore::Schemas { check } => schemas::run(check),
     }
 }
@@ -64,10 +76,4 @@ fn main() -> anyhow::Result<()> {
 fn root() -> anyhow::Result<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the checkout")?;
     Ok(root.to_path_buf())
-}
-
-/// The tray app is the root package; a checkout without it has the headless gateway alone.
-fn has_desktop(root: &Path) -> anyhow::Result<bool> {
-    let manifest = std::fs::read_to_string(root.join("Cargo.toml")).context("reading Cargo.toml")?;
-    Ok(manifest.lines().any(|line| line.trim() == "[package]"))
 }

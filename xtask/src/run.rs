@@ -24,7 +24,7 @@ pub struct Args {
 
 pub fn run(args: &Args) -> anyhow::Result<()> {
     let root = crate::root()?;
-    let desktop = !args.headless && has_display() && crate::has_desktop(&root)?;
+    let desktop = !args.headless && has_display();
     setup::run(if desktop { &[Part::Desktop] } else { &[] })?;
     ui::build_if_stale(&root)?;
     let package = if desktop { "simpleclaw-desktop" } else { "simpleclaw" };

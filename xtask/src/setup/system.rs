@@ -34,12 +34,6 @@ const LINUX: &[Need] = &[
     Need { part: Desktop, why: "finding libraries while building", signs: &[Program("pkg-config")], apt: "pkg-config" },
     Need { part: Desktop, why: "the windows of the tray app", signs: &[Library("webkit2gtk-4.1")], apt: "libwebkit2gtk-4.1-dev" },
     Need { part: Desktop, why: "the tray app on the session bus", signs: &[Library("dbus-1")], apt: "libdbus-1-dev" },
-    Need { part: Desktop, why: "the tray icon", apt: "libayatana-appindicator3-1", signs: &[
-        Sign::Path("/usr/lib/x86_64-linux-gnu/libayatana-appindicator3.so.1"),
-        Sign::Path("/usr/lib/aarch64-linux-gnu/libayatana-appindicator3.so.1"),
-        Sign::Path("/usr/lib64/libayatana-appindicator3.so.1"),
-        Sign::Path("/usr/lib/libayatana-appindicator3.so.1"),
-    ] },
 ];
 
 /// Tests on Linux of the parts that are asked for.

@@ -214,11 +214,11 @@ const PRIVACY_TEXT: &str = "\
 model, or with me, they stay here.";
 
 const TRAY_TEXT: &str = "\
-The tray icon is there for as long as the desktop app runs, which is not part of this version yet. Its shape shows the state: ready, working, needs you, \
-degraded, or stopped.
+The tray icon is there for as long as the desktop app runs. Its shape shows the state: ready, working, degraded, or \
+paused.
 
-Its menu opens the chat and the dashboard, and **Quit** ends the app. Closing a window does not: the gateway goes on \
-working.";
+Its menu opens the chat and your recent sessions, stops or pauses all agents, and **Quit** ends the app. Closing a \
+window does not: the gateway goes on working.";
 
 const UNKNOWN_TEXT: &str = "\
 I cannot answer that. I am the built-in guide, a script, and no language model is connected.
