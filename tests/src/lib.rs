@@ -11,6 +11,7 @@ pub mod schema;
 
 use std::time::Duration;
 
+pub use binary::prepared;
 pub use gateway::Gateway;
 pub use raw::{RawClient, Received};
 pub use simpleclaw_protocol::Encoding;

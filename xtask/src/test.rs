@@ -61,6 +61,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             steps.step("doc tests", || {
                 cmd::run(offline(&mut cmd::cargo(&root)).args(["test", "--workspace", "--doc", "--locked", "--quiet"]))
             });
+            steps.step("fuzzing, a little", || crate::fuzz::run(&crate::fuzz::Args::default()));
             if ui::exists(&root) && ui::has_script(&root, "e2e")? {
                 steps.step("ui in a browser", || browser::run(&root));
             }
@@ -71,10 +72,7 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 
 /// What set-up has to bring for the tests that this checkout has.
 fn parts(root: &Path, fast: bool) -> anyhow::Result<Vec<Part>> {
-    let mut parts = vec![Part::Test];
-    if crate::has_desktop(root)? {
-        parts.push(Part::Desktop);
-    }
+    let mut parts = vec![Part::Test, Part::Desktop];
     if !fast {
         parts.push(Part::Model);
         if ui::exists(root) && ui::has_script(root, "e2e")? {

@@ -195,6 +195,8 @@ struct Queue {
     /// The last queued delta of each run, where nothing else of that run follows it.
     deltas: HashMap<String, u64>,
     filter: Filter,
+    /// The version of the presence list that the snapshot held.
+    presence: u64,
     state: QueueState,
 }
 
@@ -256,6 +258,7 @@ impl Follower {
             taken: 0,
             deltas: HashMap::new(),
             filter,
+            presence: 0,
             state: QueueState::Open,
         };
         Arc::new(Self { encoding, max_bytes, queue: Mutex::new(queue), ready: Notify::new() })
@@ -265,6 +268,11 @@ impl Follower {
         let mut queue = self.lock();
         queue.filter.sessions = sessions;
         queue.filter.events = events;
+    }
+
+    /// Leaves out presence events that tell nothing newer than this version.
+    pub fn knows_presence(&self, version: u64) {
+        self.lock().presence = version;
     }
 
     /// Queues a frame that only this follower gets.
@@ -337,6 +345,11 @@ impl Follower {
     fn offer(&self, shared: &Arc<SharedEvent>) {
         let mut queue = self.lock();
         if !queue.filter.wants(&shared.event) {
+            return;
+        }
+        if let Event::Presence(event) = &shared.event
+            && event.state_version.presence <= queue.presence
+        {
             return;
         }
         if let Event::Chat(event) = &shared.event {

@@ -28,6 +28,8 @@ mod session;
 mod startup;
 mod store;
 mod supervisor;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod turn;
 
 pub use control::StopReason;

@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use simpleclaw_protocol::handshake::{ConnectParams, PresenceEntry, PresenceReason};
 use simpleclaw_protocol::time::Timestamp;
+use tokio::sync::Notify;
 
 /// Entries shown at most, newest kept; connections themselves are bounded elsewhere.
 const MAX_SHOWN: usize = 200;
@@ -13,6 +14,7 @@ const MAX_SHOWN: usize = 200;
 #[derive(Debug, Clone, Default)]
 pub struct Presence {
     shared: Arc<Mutex<Shared>>,
+    changed: Arc<Notify>,
 }
 
 #[derive(Debug, Default)]
@@ -42,13 +44,20 @@ impl Presence {
         let mut shared = self.lock();
         shared.connections.insert(conn_id.to_owned(), entry);
         shared.version += 1;
+        self.changed.notify_one();
     }
 
     pub fn leave(&self, conn_id: &str) {
         let mut shared = self.lock();
         if shared.connections.remove(conn_id).is_some() {
             shared.version += 1;
+            self.changed.notify_one();
         }
+    }
+
+    /// Waits for a change since the last wait; for one waiter.
+    pub async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     /// Marks a connection as active; not worth an event.

@@ -7,14 +7,15 @@ use std::process::Command;
 use serde_json::Value;
 
 /// Each crate and all that it may depend on within the workspace.
-const EDGES: [(&str, &[&str]); 9] = [
+const EDGES: [(&str, &[&str]); 10] = [
     ("simpleclaw-protocol", &[]),
     ("simpleclaw-adapters", &[]),
     ("simpleclaw-gateway", &["simpleclaw-protocol", "simpleclaw-adapters"]),
     ("simpleclaw-client", &["simpleclaw-protocol"]),
     ("simpleclaw", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
     ("simpleclaw-desktop", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
-    ("simpleclaw-tests", &["simpleclaw-protocol", "simpleclaw-client"]),
+    ("simpleclaw-tests", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
+    ("simpleclaw-fuzz", &["simpleclaw-protocol", "simpleclaw-gateway"]),
     ("simpleclaw-bench", &["simpleclaw-protocol", "simpleclaw-client"]),
     ("xtask", &["simpleclaw-protocol"]),
 ];

@@ -3,6 +3,7 @@
 
 mod chat;
 mod clients;
+mod conformance;
 mod durable;
 mod failures;
 mod frames;

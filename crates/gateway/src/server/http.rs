@@ -44,6 +44,8 @@ pub fn upgrade<B>(request: &Request<B>) -> Upgrade {
     if !has_token(headers, header::UPGRADE, "websocket") {
         return Upgrade::None;
     }
+    #[cfg(feature = "testing")]
+    let path = if path == super::echo::PATH { "/ws" } else { path };
     if path != "/" && path != "/ws" {
         return Upgrade::Refused(refused(StatusCode::NOT_FOUND, "the WebSocket is at / and /ws"));
     }
@@ -86,7 +88,9 @@ fn has_token(headers: &HeaderMap, name: header::HeaderName, wanted: &str) -> boo
 /// Answers what is no upgrade.
 pub fn respond<B>(runtime: &Runtime, request: &Request<B>) -> Response<Body> {
     if request.method() != Method::GET && request.method() != Method::HEAD {
-        return plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+        let mut response = plain(StatusCode::METHOD_NOT_ALLOWED, "only GET");
+        response.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+        return response;
     }
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok"),

@@ -4,16 +4,18 @@
 pub mod auth;
 mod connection;
 pub mod dispatch;
+#[cfg(feature = "testing")]
+mod echo;
 mod guard;
 mod handshake;
 mod http;
+mod listen;
 mod socket;
-mod validate;
+pub mod validate;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -22,7 +24,8 @@ use hyper::body::Incoming as Body;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use simpleclaw_protocol::Event;
-use simpleclaw_protocol::events::TickEvent;
+use simpleclaw_protocol::events::{PresenceEvent, TickEvent};
+use simpleclaw_protocol::handshake::StateVersion;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
@@ -32,12 +35,15 @@ use crate::runtime::Runtime;
 use auth::Auth;
 use connection::Close;
 use guard::Guard;
+pub use listen::{BindError, bind};
 
 /// Connections that may exist before they show a credential; past it the oldest goes.
 const MAX_STRANGERS: usize = 32;
 /// The kernel's share of what a slow reader may have waiting.
 const SEND_BUFFER: usize = 256 * 1024;
 pub const TICK_EVERY: Duration = Duration::from_secs(15);
+/// However many come and go: each of these events goes to everybody and names everybody.
+const PRESENCE_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 /// Time for a stranger to send the head of a request.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 
@@ -48,71 +54,6 @@ pub struct Server {
     guard: Guard,
     strangers: Strangers,
     closing: watch::Sender<Option<StopReason>>,
-}
-
-/// A port that could not be taken.
-#[derive(Debug, thiserror::Error)]
-#[error(
-    "{addr} is taken or may not be used ({error}): stop the program that has it, or choose another port with --port"
-)]
-pub struct BindError {
-    pub addr: SocketAddr,
-    #[source]
-    pub error: io::Error,
-}
-
-/// Opens the listeners of an address. `loopback` is both 127.0.0.1 and, where the system has it, ::1.
-pub fn bind(bind: &str, port: u16) -> Result<Vec<TcpListener>, BindError> {
-    let at = |ip: IpAddr, port: u16| listen(SocketAddr::new(ip, port));
-    let (v4, v6): (IpAddr, IpAddr) = match bind {
-        "loopback" => (Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()),
-        "all" => (Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()),
-        other => {
-            let ip = other.parse().map_err(|_| BindError {
-                addr: SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), port),
-                error: io::Error::new(
-                    io::ErrorKind::InvalidInput,
-                    format!("{other:?} is neither loopback, all nor an address"),
-                ),
-            })?;
-            return Ok(vec![at(ip, port)?]);
-        }
-    };
-    let mut tries = 0;
-    loop {
-        let first = at(v4, port)?;
-        let chosen = first.local_addr().map_or(port, |addr| addr.port());
-        match at(v6, chosen) {
-            Ok(second) => return Ok(vec![first, second]),
-            // No IPv6 here.
-            Err(BindError { error, .. })
-                if matches!(error.kind(), io::ErrorKind::AddrNotAvailable | io::ErrorKind::Unsupported)
-                    || error.raw_os_error() == Some(97) =>
-            {
-                return Ok(vec![first]);
-            }
-            // A free port on one side may be taken on the other.
-            Err(_) if port == 0 && tries < 16 => tries += 1,
-            Err(error) => return Err(error),
-        }
-    }
-}
-
-fn listen(addr: SocketAddr) -> Result<TcpListener, BindError> {
-    let open = || -> io::Result<TcpListener> {
-        let socket = socket2::Socket::new(socket2::Domain::for_address(addr), socket2::Type::STREAM, None)?;
-        if addr.is_ipv6() {
-            socket.set_only_v6(true)?;
-        }
-        // Connections of a former life in TIME_WAIT do not hold the port; a listener does.
-        #[cfg(unix)]
-        socket.set_reuse_address(true)?;
-        socket.set_nonblocking(true)?;
-        socket.bind(&addr.into())?;
-        socket.listen(1024)?;
-        TcpListener::from_std(socket.into())
-    };
-    open().map_err(|error| BindError { addr, error })
 }
 
 impl Server {
@@ -145,6 +86,20 @@ impl Server {
                 server.runtime.events.publish(Event::Tick(TickEvent { ts: server.runtime.clock.now_ms() }));
             }
         });
+        let server = Arc::clone(self);
+        self.runtime.supervisor.spawn_until_stop("presence", async move {
+            loop {
+                server.runtime.presence.changed().await;
+                server.publish_presence();
+                tokio::time::sleep(PRESENCE_AT_MOST_EVERY).await;
+            }
+        });
+    }
+
+    fn publish_presence(&self) {
+        let (presence, version) = self.runtime.presence.snapshot();
+        let state_version = StateVersion { presence: version, health: self.runtime.health.version() };
+        self.runtime.events.publish(Event::Presence(PresenceEvent { presence, state_version }));
     }
 
     async fn accept_from(self: Arc<Self>, listener: TcpListener) {
@@ -207,9 +162,15 @@ impl Server {
             http::Upgrade::Refused(response) => response,
             http::Upgrade::WebSocket { response, msgpack } => {
                 let server = Arc::clone(&self);
+                #[cfg(feature = "testing")]
+                let echoes = request.uri().path() == echo::PATH;
                 self.runtime.supervisor.spawn("websocket", async move {
                     // The peer went away between request and upgrade.
                     let Ok(upgraded) = hyper::upgrade::on(request).await else { return };
+                    #[cfg(feature = "testing")]
+                    if echoes {
+                        return echo::serve(TokioIo::new(upgraded)).await;
+                    }
                     let evicted = stranger.evicted.clone();
                     let serve =
                         connection::serve(server, TokioIo::new(upgraded), peer, msgpack, move || stranger.admit());

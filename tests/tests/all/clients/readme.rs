@@ -1,10 +1,10 @@
 //! The client examples of README.md, cut out of it and run against a real gateway.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use simpleclaw_tests::{Encoding, Gateway, within};
+use simpleclaw_tests::{Encoding, Gateway, prepared, within};
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the checkout")
@@ -17,13 +17,6 @@ fn example(name: &str) -> String {
     let (_, rest) = readme.split_once(&marker).unwrap_or_else(|| panic!("no example {name} in README.md"));
     let (_, rest) = rest.split_once('\n').expect("a language");
     rest.split_once("\n```").expect("an end of the block").0.to_owned() + "\n"
-}
-
-/// What set-up has prepared, named by a variable; without it, where set-up puts it.
-fn prepared(variable: &str, default: &str) -> PathBuf {
-    let path = std::env::var_os(variable).map_or_else(|| root().join(default), PathBuf::from);
-    assert!(path.exists(), "{} is missing: `cargo xtask setup --with test` brings it", path.display());
-    path
 }
 
 /// Runs a client and holds what it prints against what the gateway keeps.

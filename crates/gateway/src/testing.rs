@@ -1,0 +1,36 @@
+//! Doors for the fuzzers, in test builds only: the inner functions that take bytes from outside, by themselves.
+
+use simpleclaw_protocol::methods::{self, Lookup};
+use simpleclaw_protocol::{Encoding, Request, codec};
+
+use crate::{config, server};
+
+/// A frame, up to the point where its handler would run.
+pub fn request(encoding: Encoding, bytes: &[u8]) {
+    if let Ok(request) = Request::decode(encoding, bytes) {
+        check(&request.method, &request.params);
+    }
+}
+
+/// A method's name, a line break, and params in JSON.
+pub fn params(bytes: &[u8]) {
+    let Some((name, params)) = bytes.iter().position(|byte| *byte == b'\n').and_then(|at| bytes.split_at_checked(at))
+    else {
+        return;
+    };
+    if let (Ok(name), Ok(params)) = (std::str::from_utf8(name), codec::decode(Encoding::Json, params)) {
+        check(name, &params);
+    }
+}
+
+fn check(method: &str, params: &serde_json::Value) {
+    if let Some(Lookup::Built { index, spec, .. }) = methods::lookup(method) {
+        // Whatever it says, it says it in bounded time and without a panic.
+        let _ = server::validate::params(index, spec, params);
+    }
+}
+
+/// A configuration file.
+pub fn config(bytes: &[u8]) {
+    config::survive(bytes.to_vec());
+}
