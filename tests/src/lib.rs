@@ -7,6 +7,7 @@ pub mod fakes;
 pub mod gateway;
 pub mod http;
 pub mod raw;
+pub mod real_model;
 pub mod schema;
 
 use std::time::Duration;

@@ -1,6 +1,7 @@
 mod chat;
 mod item;
 mod lifecycle;
+mod real_model;
 mod session;
 mod tray;
 mod tray_host;

@@ -13,7 +13,7 @@ const EDGES: [(&str, &[&str]); 10] = [
     ("simpleclaw-gateway", &["simpleclaw-protocol", "simpleclaw-adapters"]),
     ("simpleclaw-client", &["simpleclaw-protocol"]),
     ("simpleclaw", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
-    ("simpleclaw-desktop", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
+    ("simpleclaw-desktop", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client", "simpleclaw-tests"]),
     ("simpleclaw-tests", &["simpleclaw-protocol", "simpleclaw-gateway", "simpleclaw-client"]),
     ("simpleclaw-fuzz", &["simpleclaw-protocol", "simpleclaw-gateway"]),
     ("simpleclaw-bench", &["simpleclaw-protocol", "simpleclaw-client"]),

@@ -49,6 +49,28 @@ fn last_user(call: &Value) -> String {
     }
 }
 
+/// Sessions run beside each other up to the limit; the next one says that it waits, and starts when a place is free.
+#[tokio::test]
+async fn no_more_runs_at_once_than_configured() {
+    let (model, gateway) = with_model("agents: {maxConcurrentRuns: 2}").await;
+    let (gates, mut client) = ([Gate::new(), Gate::new()], gateway.connect(Encoding::Json).await);
+    let held = |gate: &Gate| Answer::Stream(vec![Step::Delta("held".into()), gate.step(), Step::Done]);
+    model.script([held(&gates[0]), held(&gates[1]), Answer::deltas(["third"])]);
+    for (run, key) in [("r1", "agent:main:a"), ("r2", "agent:main:b")] {
+        client.ok("chat.send", send(key, "go", run)).await;
+        client.event_where("its text", |event| event["runId"] == run && event["delta"] == "held").await;
+    }
+    client.ok("chat.send", send("agent:main:c", "go", "r3")).await;
+    client.event_where("it waits", |event| event["runId"] == "r3" && event["state"] == "queued").await;
+    let runs = client.ok("status", json!({})).await["runs"].clone();
+    assert_eq!(runs, json!({ "active": 2, "queued": 1 }));
+    assert_eq!(model.calls().len(), 2, "the provider was not asked for the third");
+    gates[0].open();
+    assert_eq!(client.run_to_end("r3").await.last().expect("an end")["state"], "final");
+    gates[1].open();
+    assert_eq!(client.run_to_end("r2").await.last().expect("an end")["state"], "final");
+}
+
 /// `interrupt` stops what runs and is answered next.
 #[tokio::test]
 async fn an_interrupt_stops_the_run_and_starts() {

@@ -208,3 +208,19 @@ async fn follow_from(mut client: RawClient, mut next: u64) -> Result<(u64, usize
         }
     }
 }
+
+/// A peer that answers no ping is gone: 25 s after the ping that it left unanswered it is closed, and its place is free.
+#[tokio::test]
+async fn a_peer_that_answers_no_ping_is_closed() {
+    let gateway = Gateway::start().await;
+    let mut silent = client(&gateway, Encoding::Json, None).await;
+    let mut other = gateway.connect(Encoding::Msgpack).await;
+    let began = Instant::now();
+    // A pong is only sent by whoever reads.
+    while other.ok("status", json!({})).await["connections"] != json!(1) {
+        assert!(began.elapsed() < Duration::from_secs(70), "the silent one is still connected");
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    assert!(began.elapsed() > Duration::from_secs(45), "closed after {:?} already", began.elapsed());
+    assert_eq!(end_of(&mut silent).await, Some(1008));
+}

@@ -47,9 +47,11 @@ const LINUX_TESTS: &[Need] = &[
     Need { part: Desktop, why: "a window manager for tests", signs: &[Program("openbox")], apt: "openbox" },
     Need { part: Desktop, why: "looking at windows in tests", signs: &[Program("xprop")], apt: "x11-utils" },
     Need { part: Desktop, why: "screenshots in tests", signs: &[Program("import")], apt: "imagemagick" },
+    Need { part: Desktop, why: "finding a window's processes in tests", signs: &[Program("pgrep")], apt: "procps" },
     Need { part: Desktop, why: "text in screenshots", signs: &[Sign::Path("/usr/share/fonts/truetype/dejavu"), Sign::Path("/usr/share/fonts/dejavu-sans-fonts")], apt: "fonts-dejavu-core" },
     Need { part: Browser, why: "tests of the UI", signs: &[Program("chromium"), Program("chromium-browser"), Program("google-chrome")], apt: "chromium" },
     Need { part: Test, why: "the Python clients of the README", signs: &[Program("python3")], apt: "python3" },
+    Need { part: Test, why: "the engine of the fuzzers", signs: &[Program("c++")], apt: "g++" },
 ];
 
 /// macOS brings its own web view and display.

@@ -1,0 +1,38 @@
+//! A real language model in the app's own window. Runs alone.
+
+use std::collections::BTreeSet;
+
+use simpleclaw_tests::real_model::ModelServer;
+
+use super::session::{Session, until};
+use super::webdriver::Browser;
+
+/// Its answer is seen to grow, and what stands there in the end is what the gateway keeps.
+#[tokio::test]
+async fn streams_in_the_window() {
+    let model = ModelServer::start();
+    let session = Session::without_config();
+    session.configure(&format!("gateway: {{port: 0}}\n{}", model.config()));
+    let browser = Browser::start(&session).await;
+    browser.type_into("textarea", "Once upon a time").await;
+    browser.click("form button.primary").await;
+    let client = session.client().await;
+    let mut seen = BTreeSet::new();
+    let whole = until("the answer is whole", async || {
+        seen.extend(browser.texts("article.assistant").await.into_iter().map(|text| text.len()));
+        let history = client.call_raw("chat.history", serde_json::json!({ "sessionKey": "main" })).await.ok()?;
+        let last = history["messages"].as_array()?.last()?.clone();
+        (last["role"] == "assistant" && last["status"] == "complete").then_some(last)
+    })
+    .await;
+    assert_eq!(whole["model"], "llama/gemma");
+    assert!(seen.len() >= 3, "the answer did not grow in the window: lengths {seen:?}");
+    // It is shown rendered, so words are compared.
+    let text = whole["content"][0]["text"].as_str().expect("text").to_owned();
+    let word = text.split(|c: char| !c.is_alphanumeric()).max_by_key(|word| word.len()).expect("a word").to_owned();
+    until("it is shown", async || {
+        browser.texts("article.assistant").await.iter().any(|shown| shown.contains(&word)).then_some(())
+    })
+    .await;
+    browser.end().await;
+}
