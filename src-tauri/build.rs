@@ -5,6 +5,8 @@ const COMMANDS: &[&str] =
     &["gateway_endpoint", "open_external", "notify", "failure", "start_again", "open_config", "quit"];
 
 fn main() {
+    // The web UI goes into the app, and nothing else notices that it was built anew.
+    println!("cargo:rerun-if-changed=ui/dist/index.html");
     let attributes = tauri_build::Attributes::new()
         .capabilities_path_pattern("./src-tauri/capabilities/**/*")
         .app_manifest(tauri_build::AppManifest::new().commands(COMMANDS));
