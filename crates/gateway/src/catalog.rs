@@ -43,6 +43,11 @@ impl Resolved {
     pub fn id(&self) -> String {
         format!("{}/{}", self.provider.id(), self.model)
     }
+
+    /// Whether the model reads images; `None` where nobody says.
+    pub fn reads_images(&self) -> Option<bool> {
+        Some(self.info.as_ref()?.input.as_ref()?.contains(&Modality::Image))
+    }
 }
 
 /// Clones share it.
@@ -68,6 +73,8 @@ struct Source {
     id: String,
     provider: Result<Arc<dyn Provider>, String>,
     costs: BTreeMap<String, ModelCost>,
+    /// The models that the configuration lists, or that detection saw.
+    listed: Vec<Model>,
     /// The models that detection saw; the sign by which a change is noticed.
     seen: Vec<String>,
 }
@@ -112,13 +119,13 @@ impl Catalog {
                 }
                 let seen = server.models.iter().map(|model| model.id.clone()).collect();
                 let options = GenaiOptions {
-                    id: id.clone(),
+                    id,
                     api: AdapterApi::OpenAi,
                     base_url: Some(server.base_url),
                     api_key: None,
                     models: server.models,
                 };
-                sources.push(source(id, options, BTreeMap::new(), seen));
+                sources.push(source(options, BTreeMap::new(), seen));
             }
             let sign = |sources: &[Source]| {
                 sources
@@ -189,6 +196,7 @@ impl Catalog {
             id: GUIDE.0.into(),
             provider: Ok(Arc::clone(&self.shared.guide)),
             costs: BTreeMap::new(),
+            listed: vec![],
             seen: vec![],
         };
         if let Ok(models) = self.shared.guide.models().await {
@@ -216,10 +224,9 @@ impl Catalog {
             return self.first_model(source).await;
         }
         // Only what is known already: a turn does not wait for a list that it does not need.
-        let info = self
-            .lock()
-            .get(&source.id)
-            .and_then(|(_, list)| list.as_ref().ok()?.iter().find(|known| known.id == model).cloned());
+        let find = |models: &[Model]| models.iter().find(|known| known.id == model).cloned();
+        let info = find(&source.listed)
+            .or_else(|| self.lock().get(&source.id).and_then(|(_, list)| find(list.as_ref().ok()?)));
         let cost = source.costs.get(model).copied();
         Ok(Resolved { provider: built, model: model.to_owned(), reason, info, cost })
     }
@@ -242,7 +249,8 @@ impl Catalog {
     }
 
     fn guide(&self, reason: &'static str) -> Resolved {
-        Resolved { provider: Arc::clone(&self.shared.guide), model: GUIDE.1.to_owned(), reason, info: None, cost: None }
+        let info = Some(Guide::model());
+        Resolved { provider: Arc::clone(&self.shared.guide), model: GUIDE.1.to_owned(), reason, info, cost: None }
     }
 
     async fn models(&self, source: &Source) -> Result<Vec<Model>, String> {
@@ -271,16 +279,19 @@ impl Catalog {
 fn configured(id: &str, config: &ProviderConfig, home: &Home) -> Source {
     let key = match config.api_key.as_ref().map(|key| key.resolve(home.path())).transpose() {
         Ok(key) => key,
-        Err(why) => return Source { id: id.to_owned(), provider: Err(why), costs: BTreeMap::new(), seen: vec![] },
+        Err(why) => {
+            let costs = BTreeMap::new();
+            return Source { id: id.to_owned(), provider: Err(why), costs, listed: vec![], seen: vec![] };
+        }
     };
     let models = config.models.iter().map(|model| Model {
         id: model.id.clone(),
         name: model.name.clone().unwrap_or_else(|| model.id.clone()),
         context_window: model.context_window,
-        input: match model.input.iter().flatten().any(|input| *input == ModelInput::Image) {
+        input: model.input.as_ref().map(|input| match input.contains(&ModelInput::Image) {
             true => vec![Modality::Text, Modality::Image],
             false => vec![Modality::Text],
-        },
+        }),
         reasoning: model.reasoning,
         tool_use: model.tool_use,
     });
@@ -300,15 +311,16 @@ fn configured(id: &str, config: &ProviderConfig, home: &Home) -> Source {
         api_key: key.map(|key| ApiKey::new(key.expose())),
         models: models.collect(),
     };
-    source(id.to_owned(), options, costs.collect(), vec![])
+    source(options, costs.collect(), vec![])
 }
 
-fn source(id: String, options: GenaiOptions, costs: BTreeMap<String, ModelCost>, seen: Vec<String>) -> Source {
+fn source(options: GenaiOptions, costs: BTreeMap<String, ModelCost>, seen: Vec<String>) -> Source {
+    let (id, listed) = (options.id.clone(), options.models.clone());
     let provider = match GenaiProvider::new(options) {
         Ok(provider) => Ok(Arc::new(provider) as Arc<dyn Provider>),
         Err(error) => Err(error.message),
     };
-    Source { id, provider, costs, seen }
+    Source { id, provider, costs, listed, seen }
 }
 
 fn no_provider(provider: &str, model: &str, message: String) -> ProviderError {
@@ -323,7 +335,8 @@ fn no_provider(provider: &str, model: &str, message: String) -> ProviderError {
 }
 
 fn row(source: &Source, model: &Model) -> ModelRow {
-    let input = model.input.iter().map(|modality| match modality {
+    // Where the server does not say, text is what is sure.
+    let input = model.input.as_deref().unwrap_or(&[Modality::Text]).iter().map(|modality| match modality {
         Modality::Text => "text".to_owned(),
         Modality::Image => "image".to_owned(),
     });

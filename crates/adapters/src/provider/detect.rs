@@ -112,12 +112,12 @@ fn llama_server(list: Option<&Value>, props: Option<&Value>) -> Option<Vec<Model
         return None;
     }
     let window = settings.and_then(|settings| tokens(settings.get("n_ctx")?));
-    let images = props.and_then(|props| props.pointer("/modalities/vision")?.as_bool()).unwrap_or(false);
+    let images = props.and_then(|props| props.pointer("/modalities/vision")?.as_bool());
     let models = models::parse(Api::OpenAi, list)?.into_iter().map(|model| Model {
         // The id is the path of the model's file.
         name: file_stem(&model.id),
         context_window: window.or(model.context_window),
-        input: modalities(images),
+        input: images.map(modalities),
         ..model
     });
     Some(models.collect())
@@ -141,7 +141,7 @@ fn lm_studio(list: Option<&Value>, studio: Option<&Value>) -> Option<Vec<Model>>
         let capabilities = entry.get("capabilities").and_then(Value::as_array);
         Some(Model {
             context_window: entry.get("max_context_length").and_then(tokens),
-            input: modalities(entry.get("type").is_some_and(|kind| kind == "vlm")),
+            input: entry.get("type").map(|kind| modalities(kind == "vlm")),
             tool_use: capabilities.map(|all| all.iter().any(|one| one == "tool_use")),
             ..named(entry.get("id")?.as_str()?)
         })
@@ -161,8 +161,9 @@ fn ollama(tags: &Value) -> Option<Vec<Model>> {
         let any = |part: &str| {
             families.is_some_and(|all| all.iter().filter_map(Value::as_str).any(|family| family.contains(part)))
         };
-        // Of the families, `bert` only embeds, and `clip` and `mllama` see.
-        (!any("bert")).then(|| Model { input: modalities(any("clip") || any("mllama")), ..named(name) })
+        // Of the families, `bert` only embeds, and `clip` and `mllama` see; of others some models do.
+        let sees = any("clip") || any("mllama");
+        (!any("bert")).then(|| Model { input: sees.then(|| modalities(true)), ..named(name) })
     });
     Some(models.collect())
 }

@@ -11,7 +11,9 @@ use futures_util::{FutureExt, StreamExt, stream};
 use tokio::time::sleep;
 
 use super::models::named;
-use super::{ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Model, Part, Provider, ProviderError, Stop};
+use super::{
+    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Modality, Model, Part, Provider, ProviderError, Stop,
+};
 
 /// The provider's id.
 const ID: &str = "builtin";
@@ -31,6 +33,17 @@ impl Guide {
     pub fn new() -> Self {
         Self
     }
+
+    /// Its only model.
+    pub fn model() -> Model {
+        Model {
+            name: "Built-in guide (a script, not a language model)".to_owned(),
+            input: Some(vec![Modality::Text]),
+            reasoning: Some(false),
+            tool_use: Some(false),
+            ..named(MODEL)
+        }
+    }
 }
 
 impl Provider for Guide {
@@ -39,13 +52,7 @@ impl Provider for Guide {
     }
 
     fn models(&self) -> BoxFuture<'_, Result<Vec<Model>, ProviderError>> {
-        let model = Model {
-            name: "Built-in guide (a script, not a language model)".to_owned(),
-            reasoning: Some(false),
-            tool_use: Some(false),
-            ..named(MODEL)
-        };
-        future::ready(Ok(vec![model])).boxed()
+        future::ready(Ok(vec![Self::model()])).boxed()
     }
 
     fn stream(&self, request: ChatRequest) -> BoxFuture<'_, Result<ChatStream, ProviderError>> {
@@ -69,20 +76,30 @@ fn spoken(text: &str) -> ChatStream {
 /// The first answer of a conversation says what is speaking.
 fn answer(messages: &[ChatMessage]) -> String {
     let first = !messages.iter().any(|message| matches!(message, ChatMessage::Assistant { .. }));
-    let text = Topic::of(&last_question(messages)).text();
+    let (question, attached) = last_question(messages);
+    let topic = match Topic::of(&question) {
+        Topic::Unknown if attached => Topic::Attached,
+        topic => topic,
+    };
+    let text = topic.text();
     if first { format!("{LABEL}\n\n{text}") } else { text.to_owned() }
 }
 
-fn last_question(messages: &[ChatMessage]) -> String {
+/// The words of the last question in lower case, and whether something was attached. A file's own words are no question.
+fn last_question(messages: &[ChatMessage]) -> (String, bool) {
     let parts = messages.iter().rev().find_map(|message| match message {
         ChatMessage::User { parts } => Some(parts),
         _ => None,
     });
-    let texts = parts.into_iter().flatten().filter_map(|part| match part {
-        Part::Text(text) => Some(text.as_str()),
-        Part::Image { .. } => None,
-    });
-    texts.collect::<Vec<_>>().join(" ").to_lowercase()
+    let mut attached = false;
+    let mut texts = Vec::new();
+    for part in parts.into_iter().flatten() {
+        match part {
+            Part::Text(text) => texts.push(text.as_str()),
+            Part::Attached(_) | Part::Image { .. } => attached = true,
+        }
+    }
+    (texts.join(" ").to_lowercase(), attached)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +110,7 @@ enum Topic {
     Tray,
     Abilities,
     Greeting,
+    Attached,
     Unknown,
 }
 
@@ -136,6 +154,7 @@ impl Topic {
             Self::Tray => TRAY_TEXT,
             Self::Abilities => ABILITIES_TEXT,
             Self::Greeting => GREETING_TEXT,
+            Self::Attached => ATTACHED_TEXT,
             Self::Unknown => UNKNOWN_TEXT,
         }
     }
@@ -219,6 +238,13 @@ paused.
 
 Its menu opens the chat and your recent sessions, stops or pauses all agents, and **Quit** ends the app. Closing a \
 window does not: the gateway goes on working.";
+
+const ATTACHED_TEXT: &str = "\
+What you attached has arrived and is kept with this conversation. I cannot look into it: I am the built-in guide, a \
+script, and no language model is connected.
+
+Once one is, just ask about it here: a model is given the files of earlier messages too, and pictures where it can see. \
+Ask me \"How do I connect a model?\" for the steps.";
 
 const UNKNOWN_TEXT: &str = "\
 I cannot answer that. I am the built-in guide, a script, and no language model is connected.

@@ -142,13 +142,12 @@ pub enum ChatMessage {
 /// A part of a user's message.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Part {
+    /// The user's own words.
     Text(String),
+    /// What stands in text for an attached file: its name, or all of it. To a model it is text like any other.
+    Attached(String),
     /// An image file as it is, such as the bytes of a PNG with `image/png`.
-    Image {
-        mime_type: String,
-        bytes: Arc<[u8]>,
-        name: String,
-    },
+    Image { mime_type: String, bytes: Arc<[u8]>, name: String },
 }
 
 /// A tool the model may call.
@@ -169,8 +168,8 @@ pub struct Model {
     pub name: String,
     /// Tokens of input and output together.
     pub context_window: Option<u32>,
-    /// What it reads. Only text where the server does not say more.
-    pub input: Vec<Modality>,
+    /// What it reads.
+    pub input: Option<Vec<Modality>>,
     pub reasoning: Option<bool>,
     pub tool_use: Option<bool>,
 }

@@ -84,14 +84,11 @@ fn openai(entry: &Value) -> Option<Model> {
     let id = entry.get("id")?.as_str()?;
     // None of these is part of the shape; each is what one family of servers adds.
     let window = ["/context_length", "/max_model_len", "/max_context_length", "/meta/n_ctx", "/meta/n_ctx_train"];
-    let images = entry
-        .pointer("/architecture/input_modalities")
-        .and_then(Value::as_array)
-        .is_some_and(|kinds| kinds.iter().any(|kind| kind == "image"));
+    let input = entry.pointer("/architecture/input_modalities").and_then(Value::as_array);
     Some(Model {
         name: entry.get("name").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: window.iter().find_map(|path| tokens(entry.pointer(path)?)),
-        input: modalities(images),
+        input: input.map(|kinds| modalities(kinds.iter().any(|kind| kind == "image"))),
         ..named(id)
     })
 }
@@ -102,7 +99,7 @@ fn anthropic(entry: &Value) -> Option<Model> {
         name: entry.get("display_name").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: entry.get("max_input_tokens").and_then(tokens),
         // Every model this API offers reads images and calls tools.
-        input: modalities(true),
+        input: Some(modalities(true)),
         tool_use: Some(true),
         ..named(id)
     })
@@ -118,7 +115,7 @@ fn gemini(entry: &Value) -> Option<Model> {
     Some(Model {
         name: entry.get("displayName").and_then(Value::as_str).unwrap_or(id).to_owned(),
         context_window: entry.get("inputTokenLimit").and_then(tokens),
-        input: modalities(true),
+        input: Some(modalities(true)),
         reasoning: entry.get("thinking").and_then(Value::as_bool),
         ..named(id)
     })
@@ -126,14 +123,7 @@ fn gemini(entry: &Value) -> Option<Model> {
 
 /// A model of which nothing is known but its id.
 pub(super) fn named(id: &str) -> Model {
-    Model {
-        id: id.to_owned(),
-        name: id.to_owned(),
-        context_window: None,
-        input: modalities(false),
-        reasoning: None,
-        tool_use: None,
-    }
+    Model { id: id.to_owned(), name: id.to_owned(), context_window: None, input: None, reasoning: None, tool_use: None }
 }
 
 pub(super) fn modalities(images: bool) -> Vec<Modality> {

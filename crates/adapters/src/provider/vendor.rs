@@ -162,7 +162,7 @@ fn flush(results: &mut Vec<wire::ToolResponse>, messages: &mut Vec<wire::ChatMes
 
 fn user_part(part: Part) -> ContentPart {
     match part {
-        Part::Text(text) => ContentPart::Text(text),
+        Part::Text(text) | Part::Attached(text) => ContentPart::Text(text),
         Part::Image { mime_type, bytes, name } => {
             ContentPart::from_binary_base64(mime_type, STANDARD.encode(&bytes), Some(name))
         }

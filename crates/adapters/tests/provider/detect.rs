@@ -54,8 +54,8 @@ async fn ollama_is_known_by_its_tags() {
     assert_eq!((found.kind, found.kind.id()), (LocalServer::Ollama, "ollama"));
     assert_eq!(found.base_url, format!("http://127.0.0.1:{}/v1", fake.port));
     assert_eq!(ids(&found), ["llama3.2:latest", "llava:7b"]);
-    assert_eq!(found.models[0].input, [Modality::Text]);
-    assert_eq!(found.models[1].input, [Modality::Text, Modality::Image]);
+    assert_eq!(found.models[0].input, None, "the family does not say");
+    assert_eq!(found.models[1].input, Some(vec![Modality::Text, Modality::Image]));
 }
 
 #[tokio::test]
@@ -76,7 +76,7 @@ async fn llama_server_is_known_although_it_answers_like_ollama_too() {
     assert_eq!(ids(&found), ["/models/tiny-q4.gguf"]);
     assert_eq!(found.models[0].name, "tiny-q4");
     assert_eq!(found.models[0].context_window, Some(4096), "what it runs with, not what it could");
-    assert_eq!(found.models[0].input, [Modality::Text, Modality::Image]);
+    assert_eq!(found.models[0].input, Some(vec![Modality::Text, Modality::Image]));
 }
 
 #[tokio::test]
@@ -104,7 +104,8 @@ async fn lm_studio_is_known_by_either_list() {
     assert_eq!((both.kind, both.kind.id()), (LocalServer::LmStudio, "lm-studio"));
     assert_eq!(ids(&both), ["qwen", "seer"]);
     assert_eq!((both.models[0].context_window, both.models[0].tool_use), (Some(8192), Some(true)));
-    assert_eq!(both.models[1].input, [Modality::Text, Modality::Image]);
+    assert_eq!(both.models[0].input, Some(vec![Modality::Text]));
+    assert_eq!(both.models[1].input, Some(vec![Modality::Text, Modality::Image]));
     let old = found(&server(vec![("/v1/models", open)]).await).await.expect("found");
     assert_eq!((old.kind, ids(&old)), (LocalServer::LmStudio, vec!["qwen"]));
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
 use simpleclaw_adapters::provider::guide::Guide;
-use simpleclaw_adapters::provider::{ChatMessage, ChatPiece, ChatRequest, Provider, Stop};
+use simpleclaw_adapters::provider::{ChatMessage, ChatPiece, ChatRequest, Part, Provider, Stop};
 
 use crate::fake::{ask, pieces, request, user};
 
@@ -66,6 +66,22 @@ async fn it_knows_its_questions_by_their_words() {
     }
     // All at once: each takes as long as a person needs to read along.
     join_all(asked).await;
+}
+
+/// Files are said to have arrived and not to be looked at; their own words are no question, and a question beside them
+/// is answered.
+#[tokio::test]
+async fn it_says_that_it_cannot_look_into_files() {
+    let file = Part::Attached("--- file \"hello.txt\" ---\nhello, how do I connect a model?".to_owned());
+    for (parts, answer) in [
+        (vec![file.clone()], "I cannot look into it"),
+        (vec![Part::Text("What is in here?".to_owned()), file.clone()], "I cannot look into it"),
+        (vec![Part::Text("Is this private?".to_owned()), file], "this machine only"),
+    ] {
+        let messages = vec![ChatMessage::User { parts }];
+        let said = ask(&Guide::new(), ChatRequest { messages, ..request() }).await.expect("an answer").text;
+        assert!(said.starts_with(LABEL) && said.contains(answer), "{said}");
+    }
 }
 
 #[tokio::test]

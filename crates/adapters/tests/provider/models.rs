@@ -11,7 +11,7 @@ fn model(id: &str, name: &str) -> Model {
         id: id.to_owned(),
         name: name.to_owned(),
         context_window: None,
-        input: vec![Modality::Text],
+        input: None,
         reasoning: None,
         tool_use: None,
     }
@@ -37,7 +37,7 @@ async fn an_openai_list_is_read_and_asked_for_at_the_right_place() {
     let (models, fake) = listed(Api::OpenAi, body).await;
     let second = Model {
         context_window: Some(8192),
-        input: vec![Modality::Text, Modality::Image],
+        input: Some(vec![Modality::Text, Modality::Image]),
         ..model("vendor/m-2", "M 2")
     };
     assert_eq!(models, [model("m-1", "m-1"), second]);
@@ -61,7 +61,7 @@ async fn an_anthropic_list_is_read() {
     let (models, fake) = listed(Api::Anthropic, body).await;
     assert_eq!(models.len(), 1);
     assert_eq!((models[0].id.as_str(), models[0].name.as_str()), ("claude-x", "Claude X"));
-    assert_eq!(models[0].input, [Modality::Text, Modality::Image]);
+    assert_eq!(models[0].input, Some(vec![Modality::Text, Modality::Image]));
     let seen = fake.only();
     assert_eq!(seen.line, "GET /v1/models?limit=1000");
     assert_eq!(seen.headers["x-api-key"], KEY);
@@ -79,7 +79,7 @@ async fn a_gemini_list_is_read() {
     let (models, fake) = listed(Api::Gemini, body).await;
     let expected = Model {
         context_window: Some(1000),
-        input: vec![Modality::Text, Modality::Image],
+        input: Some(vec![Modality::Text, Modality::Image]),
         reasoning: Some(true),
         ..model("gemini-x", "Gemini X")
     };

@@ -68,7 +68,7 @@ fn user_content(parts: Vec<Part>) -> Value {
     let texts: Option<Vec<&str>> = parts
         .iter()
         .map(|part| match part {
-            Part::Text(text) => Some(text.as_str()),
+            Part::Text(text) | Part::Attached(text) => Some(text.as_str()),
             Part::Image { .. } => None,
         })
         .collect();
@@ -78,7 +78,7 @@ fn user_content(parts: Vec<Part>) -> Value {
     parts
         .into_iter()
         .map(|part| match part {
-            Part::Text(text) => json!({"type": "text", "text": text}),
+            Part::Text(text) | Part::Attached(text) => json!({"type": "text", "text": text}),
             Part::Image { mime_type, bytes, .. } => {
                 let url = format!("data:{mime_type};base64,{}", STANDARD.encode(&bytes));
                 json!({"type": "image_url", "image_url": {"url": url}})
