@@ -5,6 +5,7 @@
 
 use std::net::IpAddr;
 
+use simpleclaw_protocol::methods::chat::QueueMode;
 use simpleclaw_protocol::session::valid_name;
 
 use super::issues::Issues;
@@ -35,6 +36,10 @@ pub fn literal_secrets(tree: &Node, issues: &mut Issues) {
 
 pub fn check(config: &Config, tree: &Node, issues: &mut Issues) {
     gateway(config, tree, issues);
+    if matches!(config.session.queue, QueueMode::Steer | QueueMode::Collect) {
+        let words = "this mode is not part of this version: input waits its turn, as with `followup`";
+        issues.warning("/session/queue", tree.place_of("/session/queue"), words);
+    }
     agents(config, tree, issues);
     for (id, provider) in &config.models.providers {
         let pointer = format!("/models/providers/{}", escape(&shown_key(id)));

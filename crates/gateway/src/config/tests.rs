@@ -180,6 +180,8 @@ fn what_is_unknown_or_unwise_is_a_warning_and_stops_nothing() {
         ("runs: {timeoutminutes: 5}\n", 1, 8, "/runs/timeoutminutes", "did you mean `timeoutMinutes`?"),
         ("zebra: 1\n", 1, 1, "/zebra", "`zebra` is not known here and does nothing"),
         ("a/b~c: 1\n", 1, 1, "/a~1b~0c", "not known here"),
+        ("session:\n  queue: steer\n", 2, 10, "/session/queue", "not part of this version"),
+        ("session: {queue: collect}\n", 1, 18, "/session/queue", "as with `followup`"),
         ("models: {providers: {x: {api: openai, apiKey: literal}}}\n", 1, 47, "", "a secret stands here as text"),
         ("channels: {telegram: {botToken: literal}}\n", 1, 33, "", "a secret stands here as text"),
     ];
