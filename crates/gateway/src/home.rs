@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use simpleclaw_protocol::session::valid_name;
 
-pub(crate) use files::{hex, write_private};
+pub(crate) use files::{hex, sync_folder, write_private};
 pub use lock::{HomeLock, LockError, LockFile};
 pub use token::Token;
 
@@ -90,6 +90,11 @@ impl Home {
         self.state_dir().join("gateway.db")
     }
 
+    /// Files that messages carry, by their hash.
+    pub fn attachments_dir(&self) -> PathBuf {
+        self.state_dir().join("attachments")
+    }
+
     pub fn token_path(&self) -> PathBuf {
         self.path.join("token")
     }
@@ -116,9 +121,10 @@ impl Home {
         self.path.join("agents").join(id).join("workspace")
     }
 
-    /// Makes the folder (0700), `state/` and `logs/`, where they are missing, and sees that it can be written.
+    /// Makes the folder (0700) and those in it that are always there, where they are missing, and sees that it can be
+    /// written.
     pub fn create(&self) -> Result<(), HomeError> {
-        for folder in [self.path.clone(), self.state_dir(), self.logs_dir()] {
+        for folder in [self.path.clone(), self.state_dir(), self.attachments_dir(), self.logs_dir()] {
             make_private_folder(&folder)?;
         }
         #[cfg(unix)]

@@ -1,11 +1,16 @@
 //! What enters a session: admitted, deduplicated, stored, in one commit. Running it is `session`'s.
 
-use simpleclaw_protocol::message::{Message, Origin, Role, RunState};
+mod order;
+
+use simpleclaw_protocol::message::{Content, Message, Origin, Role, RunState};
 use simpleclaw_protocol::session::SessionKey;
 
 use crate::clock::Clock;
 use crate::config::ConfigHandle;
-use crate::store::{self, NewMessage, NewRun, RunOptions, RunRow, Store, StoreError, Tx};
+use crate::store::branch::{self, Target};
+use crate::store::{self, Branch, NewMessage, NewRun, RunOptions, RunRow, Store, StoreError, Tx};
+
+pub use order::Order;
 
 /// Clones share it.
 #[derive(Clone)]
@@ -13,13 +18,17 @@ pub struct Inbox {
     pub store: Store,
     pub clock: Clock,
     pub config: ConfigHandle,
+    pub order: Order,
 }
 
 /// Input from a client.
 #[derive(Debug, Clone)]
 pub struct Input {
     pub key: SessionKey,
-    pub text: String,
+    /// Files that it names are on the disk.
+    pub content: Vec<Content>,
+    /// The message whose place it takes.
+    pub replaces: Option<String>,
     /// Becomes the run's id.
     pub idempotency_key: String,
     pub body_hash: Vec<u8>,
@@ -31,7 +40,7 @@ pub struct Input {
 #[derive(Debug)]
 pub enum Admitted {
     /// Stored; to be handed to `Sessions::enqueue` once it is acknowledged.
-    New { run: RunRow, message: Box<Message> },
+    New { run: RunRow, message: Box<Message>, branch: Option<Box<Branch>> },
     /// The key was here before, with the same body.
     Again(RunRow),
 }
@@ -45,6 +54,12 @@ pub enum Refused {
     NoSession(String),
     #[error("this idempotency key was used for another message; take a new one")]
     OtherBody,
+    #[error("this session has no message {0:?}; `chat.history` names those it has")]
+    NoTarget(String),
+    #[error("message {0:?} was replaced already; read `chat.history` again")]
+    Left(String),
+    #[error("names a message of the {}, and only a user's message can be replaced", role(.0))]
+    NotTheirs(Role),
     #[error("{0} messages wait in this session already; wait for one to be answered, or stop some")]
     Full(u32),
     #[error(transparent)]
@@ -77,7 +92,17 @@ impl Inbox {
             return Ok(None);
         }
         let Some(record) = store::session::get(tx, &key.to_string()).await? else { return Ok(None) };
-        store::message::insert(tx, &record.key, &record.session_id, message, now).await.map(Some)
+        let inserted = store::message::insert(tx, &record.key, &record.session_id, message, now).await?;
+        Ok(Some(inserted.message))
+    }
+}
+
+fn role(role: &Role) -> &'static str {
+    match role {
+        Role::User => "user",
+        Role::Assistant => "assistant",
+        Role::Tool => "tools",
+        Role::System => "system",
     }
 }
 
@@ -106,28 +131,48 @@ async fn transact(
     }
     let key = input.key.to_string();
     let record = match store::session::get(tx, &key).await? {
-        Some(_) if store::run::count_waiting(tx, &key).await? >= u64::from(max_queued) => {
-            return Ok(Err(Refused::Full(max_queued)));
-        }
         Some(record) => record,
+        None if input.replaces.is_some() => return Ok(Err(Refused::NoTarget(input.replaces.unwrap_or_default()))),
         None if open(tx, &input.key, now).await? => match store::session::get(tx, &key).await? {
             Some(record) => record,
             None => return Ok(Err(Refused::NoSession(key))),
         },
         None => return Ok(Err(Refused::NoSession(key))),
     };
-    if record.last_seq == 0 && matches!(input.key, SessionKey::Chat { .. }) {
-        let title = store::message::preview(&input.text);
-        if !title.is_empty() {
-            store::session::set_title(tx, &key, &title).await?;
-        }
+    let from_seq = match input.replaces {
+        None => None,
+        Some(id) => match branch::target(tx, &record.session_id, &id).await? {
+            Target::User(seq) => Some(seq),
+            Target::Other(role) => return Ok(Err(Refused::NotTheirs(role))),
+            Target::Left => return Ok(Err(Refused::Left(id))),
+            Target::Nothing => return Ok(Err(Refused::NoTarget(id))),
+        },
+    };
+    // What waits in a branch that is left makes room. No refusal may come behind this one: what it found would stay.
+    if store::run::count_waiting(tx, &key, from_seq.unwrap_or(u64::MAX)).await? >= u64::from(max_queued) {
+        return Ok(Err(Refused::Full(max_queued)));
     }
     let message = NewMessage {
         run_id: Some(input.idempotency_key.clone()),
         origin: Some(input.origin),
-        ..NewMessage::text(Role::User, input.text)
+        content: input.content,
+        ..NewMessage::text(Role::User, "")
     };
-    let message = store::message::insert(tx, &key, &record.session_id, message, now).await?;
+    let (left, ended) = match from_seq {
+        Some(from_seq) => branch::leave(tx, &record, from_seq, &message.id, now).await?,
+        None => (0, vec![]),
+    };
+    // A session that a client opened is called by the first message of its history.
+    let title = store::message::summary(&message.content);
+    if record.message_count() == left && matches!(input.key, SessionKey::Chat { .. }) && !title.is_empty() {
+        store::session::set_title(tx, &key, &title).await?;
+    }
+    let message = store::message::insert(tx, &key, &record.session_id, message, now).await?.message;
+    for block in &message.content {
+        if let Content::Image(attached) | Content::File(attached) = block {
+            store::attachment::insert(tx, &message.id, attached, now).await?;
+        }
+    }
     let run = NewRun {
         id: input.idempotency_key,
         body_hash: input.body_hash,
@@ -139,6 +184,12 @@ async fn transact(
         options: input.options,
     };
     store::run::insert(tx, &run, now).await?;
+    let branch = match from_seq {
+        Some(from_seq) => store::session::get(tx, &run.session_key)
+            .await?
+            .map(|session| Box::new(Branch { from_seq, ended, session })),
+        None => None,
+    };
     let run = RunRow {
         id: run.id,
         body_hash: run.body_hash,
@@ -154,5 +205,5 @@ async fn transact(
         ended_at: None,
         error: None,
     };
-    Ok(Ok(Admitted::New { run, message: Box::new(message) }))
+    Ok(Ok(Admitted::New { run, message: Box::new(message), branch }))
 }

@@ -8,6 +8,7 @@
 )]
 
 mod agent;
+mod attachments;
 mod catalog;
 mod clock;
 pub mod config;

@@ -1,27 +1,28 @@
-//! Housekeeping: expired keys, for now. Logs keep their own limit.
+//! Housekeeping: expired keys, files that no message has. Logs keep their own limit.
 
 use std::time::Duration;
 
+use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::store::{self, Store, StoreError};
 
 const EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
-/// Cleans up once.
-pub async fn run(store: &Store, clock: Clock) -> Result<u64, StoreError> {
-    let now = clock.now_ms();
-    store.write(move |tx| Box::pin(store::idempotency::expire(tx, now))).await
-}
-
-/// Cleans up now and then.
-pub async fn keep(store: Store, clock: Clock) {
+/// Cleans up at once, and then now and then.
+pub async fn keep(store: Store, attachments: Attachments, clock: Clock) {
     loop {
-        tokio::time::sleep(EVERY).await;
-        match run(&store, clock).await {
-            Ok(expired) => tracing::debug!(expired, "expired idempotency keys"),
+        match run(&store, &attachments, clock).await {
+            Ok((expired, swept)) => tracing::debug!(expired, swept, "expired idempotency keys, swept files"),
             Err(error) => {
                 tracing::warn!(target: "diagnostic", source = "maintenance", code = "maintenance.failed", "{error}")
             }
         }
+        tokio::time::sleep(EVERY).await;
     }
+}
+
+async fn run(store: &Store, attachments: &Attachments, clock: Clock) -> Result<(u64, u64), StoreError> {
+    let now = clock.now_ms();
+    let expired = store.write(move |tx| Box::pin(store::idempotency::expire(tx, now))).await?;
+    Ok((expired, attachments.sweep(store).await?))
 }

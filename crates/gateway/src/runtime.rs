@@ -1,5 +1,6 @@
 //! The handles of a running gateway, made by `startup`. Handlers get the ones they need, never all of it.
 
+use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::ConfigHandle;
@@ -25,6 +26,7 @@ pub struct Runtime {
     pub config: ConfigHandle,
     pub logs: LogHandle,
     pub store: Store,
+    pub attachments: Attachments,
     pub events: Events,
     pub supervisor: Supervisor,
     pub control: Control,

@@ -1,7 +1,9 @@
 //! Sessions: one queue of runs per live session, one run at a time, and at most so many over all.
 //!
 //! A session is in memory only while it has runs that have not ended; everything else about it is in the store.
-//! Accepting input is `inbox`'s, what a run does is `turn`'s.
+//! Accepting input is `inbox`'s, what a run does is `turn`'s; `leave` is the end of a branch.
+
+mod leave;
 
 use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -14,6 +16,7 @@ use simpleclaw_protocol::message::{Message, RunState, SessionRow, SessionStatus}
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::ConfigHandle;
@@ -24,6 +27,8 @@ use crate::store::{self, RunRow, SessionRecord, Store, StoreError};
 use crate::supervisor::{Supervisor, panic_words};
 use crate::turn::{self, Live, Outcome};
 
+use leave::Left;
+
 /// What a run needs of the gateway; clones share it.
 #[derive(Clone)]
 pub struct Context {
@@ -31,6 +36,7 @@ pub struct Context {
     pub config: ConfigHandle,
     pub home: Home,
     pub store: Store,
+    pub attachments: Attachments,
     pub events: Events,
     pub catalog: Catalog,
     pub control: Control,
@@ -42,6 +48,7 @@ pub struct Context {
 pub struct Sessions {
     context: Context,
     live: Arc<Mutex<HashMap<String, Queue>>>,
+    left: Arc<Mutex<Left>>,
     permits: Arc<Semaphore>,
     changed: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
 }
@@ -61,6 +68,7 @@ struct Waiting {
 
 struct Current {
     live: Arc<Live>,
+    user_seq: u64,
     cancel: CancellationToken,
     started: bool,
 }
@@ -68,7 +76,13 @@ struct Current {
 impl Sessions {
     pub fn new(context: Context) -> Self {
         let permits = context.config.current().config.agents.max_concurrent_runs.max(1) as usize;
-        Self { context, live: Arc::default(), permits: Arc::new(Semaphore::new(permits)), changed: Arc::default() }
+        Self {
+            context,
+            live: Arc::default(),
+            left: Arc::default(),
+            permits: Arc::new(Semaphore::new(permits)),
+            changed: Arc::default(),
+        }
     }
 
     /// Who is told when the counts of runs change.
@@ -80,13 +94,15 @@ impl Sessions {
     /// Takes in a run whose user message is stored: tells everyone of the message and runs it when its turn comes.
     pub fn enqueue(&self, run: RunRow, message: Option<Message>) {
         let key = run.session_key.clone();
+        let mut all = self.lock();
+        if self.left.lock().unwrap_or_else(PoisonError::into_inner).take(&run.id) {
+            return self.publish_chat(&run, ChatState::Aborted, 0);
+        }
         if let Some(mut message) = message {
             store::message::cut(&mut message);
-            self.context
-                .events
-                .publish(Event::SessionMessage(SessionMessageEvent { session_key: key.clone(), message }));
+            let event = SessionMessageEvent { session_key: key.clone(), message };
+            self.context.events.publish(Event::SessionMessage(event));
         }
-        let mut all = self.lock();
         let fresh = !all.contains_key(&key);
         let queue = all.entry(key.clone()).or_default();
         let waits = !fresh || self.context.control.paused();
@@ -112,12 +128,12 @@ impl Sessions {
         let mut ended = Vec::new();
         {
             let mut all = self.lock();
-            for (key, queue) in all.iter_mut().filter(|(key, _)| wanted.takes_session(key)) {
+            for (_, queue) in all.iter_mut().filter(|(key, _)| wanted.takes_session(key)) {
                 let mut kept = VecDeque::new();
                 for waiting in queue.waiting.drain(..) {
                     if wanted.takes_run(&waiting.run.id) {
                         stopped.push(waiting.run.id.clone());
-                        ended.push((key.clone(), waiting));
+                        ended.push(waiting);
                     } else {
                         kept.push_back(waiting);
                     }
@@ -132,15 +148,16 @@ impl Sessions {
                 }
             }
         }
-        for (_, waiting) in ended {
-            let context = self.context.clone();
-            let sessions = self.clone();
-            self.context.supervisor.spawn("abort of a waiting run", async move {
-                turn::end_unstarted(&context, &waiting.run, waiting.announced).await;
-                sessions.tell_change();
-            });
-        }
+        ended.into_iter().for_each(|waiting| self.end_waiting(waiting));
         stopped
+    }
+
+    fn end_waiting(&self, waiting: Waiting) {
+        let sessions = self.clone();
+        self.context.supervisor.spawn("abort of a waiting run", async move {
+            turn::end_unstarted(&sessions.context, &waiting.run, waiting.announced).await;
+            sessions.tell_change();
+        });
     }
 
     /// Stops what runs now, and leaves what waits waiting: the kill switch.
@@ -160,7 +177,7 @@ impl Sessions {
     pub fn live(&self, key: &str) -> Option<Arc<Live>> {
         let all = self.lock();
         let current = all.get(key)?.current.as_ref()?;
-        current.started.then(|| Arc::clone(&current.live))
+        (current.started && !current.live.is_hidden()).then(|| Arc::clone(&current.live))
     }
 
     /// Whether input to this session would wait.
@@ -212,6 +229,7 @@ impl Sessions {
         };
         drop(all);
         let config = self.context.config.current();
+        let message_count = record.message_count();
         let primary = record
             .model
             .or_else(|| config.config.agents.entries.get(&record.agent_id).map(|agent| agent.model.clone()));
@@ -232,7 +250,7 @@ impl Sessions {
             active_run_ids: active,
             model: self.context.catalog.resolved_now(primary.as_deref().unwrap_or("auto")),
             usage: record.usage,
-            message_count: record.last_seq,
+            message_count,
             unread: record.unread,
             pinned: record.pinned,
             archived: record.archived,
@@ -283,9 +301,15 @@ impl Sessions {
             };
             // From here on the session shows as idle, which is what the events that follow say.
             let settled = turn::settle(&self.context, &run, &live, outcome).await;
-            self.forget_current(key);
             drop(permit);
-            settled.publish(&self.context.events);
+            {
+                // One step: a branch that is left meanwhile finds the run here, or all of it told before.
+                let mut all = self.lock();
+                if let Some(queue) = all.get_mut(key) {
+                    queue.current = None;
+                }
+                settled.publish(&self.context.events, &live);
+            }
             self.publish_changed(key, SessionChange::Run).await;
             self.tell_change();
         }
@@ -301,7 +325,8 @@ impl Sessions {
         };
         let live = Arc::new(Live::new(&run.id, u64::from(announced)));
         let cancel = CancellationToken::new();
-        queue.current = Some(Current { live: Arc::clone(&live), cancel: cancel.clone(), started: false });
+        let user_seq = run.user_seq;
+        queue.current = Some(Current { live: Arc::clone(&live), user_seq, cancel: cancel.clone(), started: false });
         Some((run, announced, live, cancel))
     }
 

@@ -12,6 +12,7 @@ use simpleclaw_protocol::events::ModelsChangedEvent;
 use simpleclaw_protocol::health::{StartupStep, SubsystemState};
 use tokio::time::Instant;
 
+use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
 use crate::config::{self, ConfigHandle};
@@ -20,7 +21,7 @@ use crate::events::Events;
 use crate::gateway::{Options, StartError};
 use crate::health::Health;
 use crate::home::{HomeLock, LockFile, Token};
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Order};
 use crate::logging::LogHandle;
 use crate::presence::Presence;
 use crate::runtime::{BootId, Runtime};
@@ -105,12 +106,14 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     let catalog = steps.run("models", async { Ok(models(&config, &home)) }).await?;
 
+    let attachments = Attachments::new(&home);
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
     let context = Context {
         clock,
         config: config.clone(),
         home: home.clone(),
         store: store.clone(),
+        attachments: attachments.clone(),
         events: events.clone(),
         catalog: catalog.clone(),
         control: control.clone(),
@@ -133,10 +136,11 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         boot,
         clock,
         home: home.clone(),
-        inbox: Inbox { store: store.clone(), clock, config: config.clone() },
+        inbox: Inbox { store: store.clone(), clock, config: config.clone(), order: Order::default() },
         config,
         logs: logs.clone(),
         store: store.clone(),
+        attachments: attachments.clone(),
         events: events.clone(),
         supervisor: supervisor.clone(),
         control,
@@ -157,7 +161,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     steps
         .run("maintenance", async {
-            supervisor.spawn_until_stop("maintenance", maintenance::keep(store, clock));
+            supervisor.spawn_until_stop("maintenance", maintenance::keep(store, attachments, clock));
             Ok(((), Done::Ok))
         })
         .await?;

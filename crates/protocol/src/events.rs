@@ -231,6 +231,9 @@ pub enum SessionChange {
     Message,
     Run,
     Reset,
+    /// A message was replaced: it and what followed are no longer in the history. Read it again; the new message
+    /// follows.
+    Branched,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

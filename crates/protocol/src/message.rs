@@ -102,7 +102,7 @@ pub enum DeliveryState {
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     pub id: String,
-    /// From 1 per `sessionId`, without gaps.
+    /// From 1 per `sessionId`; a gap stands where messages were replaced.
     pub seq: u64,
     pub role: Role,
     pub content: Vec<Content>,

@@ -107,6 +107,8 @@ impl Model {
         let app = Router::new()
             .route("/v1/chat/completions", post(chat))
             .route("/v1/models", get(models))
+            // Pictures come in the body.
+            .layer(axum::extract::DefaultBodyLimit::max(64 * 1024 * 1024))
             .with_state(Arc::clone(&inner));
         tokio::spawn(async move { axum::serve(listener, app).await });
         Self { inner, port }
@@ -134,9 +136,14 @@ impl Model {
 
     /// A configuration that has this server as its only provider; `more` is further YAML.
     pub fn config(&self, more: &str) -> String {
+        self.config_of(&format!("{{id: {MODEL}}}"), more)
+    }
+
+    /// The same with this YAML for its model.
+    pub fn config_of(&self, model: &str, more: &str) -> String {
         format!(
             "models:\n  detect: false\n  providers:\n    fake:\n      api: openai\n      \
-             baseUrl: http://127.0.0.1:{}/v1\n      apiKey: {KEY}\n      models: [{{id: {MODEL}}}]\n{more}\n",
+             baseUrl: http://127.0.0.1:{}/v1\n      apiKey: {KEY}\n      models: [{model}]\n{more}\n",
             self.port
         )
     }

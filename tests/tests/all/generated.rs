@@ -6,6 +6,8 @@ use simpleclaw_protocol::Scope;
 use simpleclaw_protocol::methods::{self, PLANNED};
 use simpleclaw_tests::{Encoding, Gateway, RawClient, schema};
 
+use crate::chat::history;
+
 /// Params that every built method takes, in a gateway where `agent:main:main` has the message `message_id`, written by
 /// the run `r1`.
 pub fn minimal(method: &str, message_id: &str) -> Value {
@@ -14,6 +16,8 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
         "sessions.send" => json!({ "key": "main", "message": "hi", "idempotencyKey": "minimal-sessions" }),
         "chat.abort" | "chat.history" => json!({ "sessionKey": "main" }),
         "chat.inject" => json!({ "sessionKey": "main", "message": "note" }),
+        // Of nobody: whoever needs an answer puts one in.
+        "attachments.get" => json!({ "attachmentId": "a" }),
         "chat.message.get" => json!({ "sessionKey": "main", "messageId": message_id }),
         "runs.get" => json!({ "runId": "r1" }),
         "sessions.get" | "sessions.reset" => json!({ "key": "main" }),
@@ -24,9 +28,10 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
     }
 }
 
-/// A message in the main session; its id.
+/// A message in the main session, with a file; its id.
 async fn one_run(client: &mut RawClient) -> String {
-    let params = json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "r1" });
+    let file = json!([{ "name": "a.txt", "mimeType": "text/plain", "content": "aGk=" }]);
+    let params = json!({ "sessionKey": "main", "message": "hello", "idempotencyKey": "r1", "attachments": file });
     let sent = client.ok("chat.send", params).await;
     client.run_to_end("r1").await;
     sent["messageId"].as_str().expect("an id").to_owned()
@@ -155,13 +160,17 @@ async fn answers_keep_their_schema() {
         let gateway = Gateway::start().await;
         let mut client = gateway.connect(encoding).await;
         let message_id = one_run(&mut client).await;
+        let file = history(&mut client, "main").await[0]["content"][1]["attachmentId"].clone();
         for (_, spec) in methods::built() {
             // These two end the gateway; `stop` has them.
             if matches!(spec.name, "gateway.restart" | "gateway.shutdown") {
                 continue;
             }
             // The main session is emptied by the one before it.
-            let params = minimal(spec.name, &message_id);
+            let mut params = minimal(spec.name, &message_id);
+            if spec.name == "attachments.get" {
+                params["attachmentId"] = file.clone();
+            }
             if spec.name == "sessions.reset" {
                 client.ok("runs.abort", json!({})).await;
             }
@@ -176,12 +185,11 @@ async fn answers_keep_their_schema() {
 async fn members_that_are_not_built_say_so() {
     let gateway = Gateway::start().await;
     let mut client = gateway.connect(Encoding::Msgpack).await;
-    let attachment = json!([{ "name": "a.txt", "mimeType": "text/plain", "content": "aGk=" }]);
-    for (member, value) in [("attachments", attachment), ("replaces", json!("m")), ("queueMode", json!("steer"))] {
+    for mode in ["steer", "collect"] {
         let mut params = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "k" });
-        params[member] = value;
+        params["queueMode"] = mode.into();
         let error = client.err("chat.send", params).await;
-        assert_eq!((&error["code"], &error["details"]), (&json!("UNAVAILABLE"), &json!({ "member": member })));
+        assert_eq!((&error["code"], &error["details"]), (&json!("UNAVAILABLE"), &json!({ "member": "queueMode" })));
         assert_eq!(error["retryable"], false);
     }
     let mut params = json!({ "sessionKey": "main", "message": "hi", "idempotencyKey": "k" });

@@ -71,6 +71,27 @@ async fn a_repeated_key_gives_the_first_answer() {
     assert_eq!(model.faults(), Vec::<String>::new());
 }
 
+/// A session key and its alias are the same body for every method that takes one.
+#[tokio::test]
+async fn the_alias_of_a_session_key_is_the_same_body() {
+    let gateway = Gateway::start().await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    for (method, member, mut params) in [
+        ("chat.inject", "sessionKey", json!({ "message": "note" })),
+        ("chat.abort", "sessionKey", json!({})),
+        ("sessions.reset", "key", json!({})),
+    ] {
+        params["idempotencyKey"] = format!("alias-{method}").into();
+        params[member] = "main".into();
+        let first = client.ok(method, params.clone()).await;
+        params[member] = "agent:main:main".into();
+        assert_eq!(client.ok(method, params.clone()).await, first, "{method}");
+        params[member] = "agent:main:other".into();
+        client.ok("chat.inject", json!({ "sessionKey": "agent:main:other", "message": "x" })).await;
+        assert_eq!(client.err(method, params).await["code"], "CONFLICT", "{method}");
+    }
+}
+
 /// A repeat while the run goes says so, and has one effect: one user message, one run.
 #[tokio::test]
 async fn a_repeat_in_flight_has_one_effect() {

@@ -1,6 +1,7 @@
 //! End to end, black box: a real gateway with a home of its own, spoken to like a stranger would.
 #![allow(clippy::disallowed_methods, reason = "no gateway runs here whose clock or tasks these rules protect")]
 
+mod attachments;
 mod chat;
 mod clients;
 mod conformance;
@@ -15,6 +16,7 @@ mod http;
 mod idempotency;
 mod queue;
 mod real_model;
+mod replaces;
 mod sessions;
 mod slow;
 mod stop;

@@ -1,24 +1,24 @@
-//! `chat.*`, and the sending that `sessions.send` shares.
+//! `chat.*` but for the sending itself, which is `send`'s.
 
 use std::sync::Arc;
 
-use serde_json::json;
 use simpleclaw_protocol::events::{SessionChange, SessionMessageEvent};
 use simpleclaw_protocol::message::{Origin, Role};
 use simpleclaw_protocol::methods::Call as _;
 use simpleclaw_protocol::methods::chat::{
     ChatAbort, ChatAbortParams, ChatAbortResult, ChatHistory, ChatHistoryParams, ChatHistoryResult, ChatInject,
     ChatInjectParams, ChatInjectResult, ChatMessageGet, ChatMessageGetParams, ChatMessageGetResult, ChatSend,
-    ChatSendParams, ChatSendResult, InFlightRun, InjectRole, Method, QueueMode, SendOptions, SendStatus,
+    ChatSendParams, InFlightRun, InjectRole, Method,
 };
 use simpleclaw_protocol::{ErrorCode, Event, WireError};
 
+use super::send::{Sending, refused, send};
 use super::{Key, no_session, session_key};
-use crate::inbox::{Admitted, Input, Refused};
+use crate::inbox::Refused;
 use crate::runtime::Runtime;
 use crate::server::dispatch::{Answer, Incoming, MAX_FRAME, Reply};
 use crate::session::Abort;
-use crate::store::{self, NewMessage, RunOptions, Window};
+use crate::store::{self, NewMessage, Window};
 
 const DEFAULT_LIMIT: u32 = 200;
 /// Texts of one page, in bytes; the rest of a frame is for a run's text so far, and for names and numbers.
@@ -48,100 +48,10 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
     }
 }
 
-/// What both ways of sending come down to.
-pub struct Sending {
-    pub key: String,
-    /// Where the key stood, for the error.
-    pub path: &'static str,
-    pub message: String,
-    pub idempotency_key: String,
-    pub options: SendOptions,
-}
-
-/// Stores a message and, once the answer is on its way, has it answered.
-pub async fn send(runtime: &Arc<Runtime>, who: String, sending: Sending) -> Result<Reply<ChatSendResult>, WireError> {
-    let config = runtime.config.current();
-    let key = session_key(&sending.key, &config.config.agents.default, sending.path)?;
-    let options = sending.options;
-    built(&options)?;
-    if sending.message.trim().is_empty() {
-        return Err(WireError::at("/message", "is empty"));
-    }
-    if runtime.control.stopping().is_some() {
-        return Err(WireError::unavailable("the gateway is stopping", 2_000));
-    }
-    let body = json!({ "sessionKey": key.to_string(), "message": sending.message, "options": options });
-    let mode = options.queue_mode.unwrap_or(config.config.session.queue);
-    let interrupt = mode == QueueMode::Interrupt;
-    let busy = runtime.sessions.is_busy(&key.to_string());
-    let input = Input {
-        key,
-        text: sending.message,
-        idempotency_key: sending.idempotency_key,
-        body_hash: store::body_hash(body),
-        options: RunOptions { model: options.model, thinking: options.thinking, timeout_ms: options.timeout_ms },
-        origin: Origin { channel: "webchat".to_owned(), sender: who, label: None },
-    };
-    match runtime.inbox.admit(input).await.map_err(refused)? {
-        Admitted::Again(run) => Ok(ChatSendResult {
-            run_id: run.id,
-            status: run.state.into(),
-            message_id: run.user_message_id,
-            session_key: run.session_key,
-        }
-        .into()),
-        Admitted::New { run, message } => {
-            let result = ChatSendResult {
-                run_id: run.id.clone(),
-                status: if busy && !interrupt { SendStatus::Queued } else { SendStatus::Started },
-                message_id: message.id.clone(),
-                session_key: run.session_key.clone(),
-            };
-            let sessions = runtime.sessions.clone();
-            let then = move || {
-                if interrupt {
-                    sessions.abort(&Abort::Session { key: run.session_key.clone(), run_id: None });
-                }
-                sessions.enqueue(run, Some(*message));
-            };
-            Ok(Reply { result, then: Some(Box::new(then)) })
-        }
-    }
-}
-
-/// Refuses what the schema knows and this version does not do.
-fn built(options: &SendOptions) -> Result<(), WireError> {
-    if !options.attachments.is_empty() {
-        return Err(WireError::not_built("sending attachments", Some("attachments")));
-    }
-    if options.replaces.is_some() {
-        return Err(WireError::not_built("replacing a message", Some("replaces")));
-    }
-    if matches!(options.queue_mode, Some(QueueMode::Steer | QueueMode::Collect)) {
-        return Err(WireError::not_built("this queue mode", Some("queueMode")));
-    }
-    if options.deliver == Some(true) {
-        return Err(WireError::at("/deliver", "this session has no channel to deliver to"));
-    }
-    if options.model.as_deref().is_some_and(|model| model != "auto" && !model.contains('/')) {
-        return Err(WireError::at("/model", "must be `provider/model` or `auto`"));
-    }
-    Ok(())
-}
-
-fn refused(refused: Refused) -> WireError {
-    let words = refused.to_string();
-    match refused {
-        Refused::NoAgent(_) | Refused::NoSession(_) => WireError::not_found(words),
-        Refused::OtherBody => WireError::conflict(words).details(json!({ "reason": "idempotencyKey" })),
-        Refused::Full(_) => WireError::unavailable(words, 5_000),
-        Refused::Store(error) => error.into(),
-    }
-}
-
-async fn abort(runtime: &Arc<Runtime>, who: String, params: ChatAbortParams) -> Result<ChatAbortResult, WireError> {
+async fn abort(runtime: &Arc<Runtime>, who: String, mut params: ChatAbortParams) -> Result<ChatAbortResult, WireError> {
     let config = runtime.config.current();
     let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    params.session_key = key.to_string();
     if runtime.store.session(&key.to_string()).await?.is_none() {
         return Err(no_session(&key));
     }
@@ -206,10 +116,11 @@ async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<Ch
 async fn inject(
     runtime: &Arc<Runtime>,
     who: String,
-    params: ChatInjectParams,
+    mut params: ChatInjectParams,
 ) -> Result<Reply<ChatInjectResult>, WireError> {
     let config = runtime.config.current();
     let key = session_key(&params.session_key, &config.config.agents.default, "/sessionKey")?;
+    params.session_key = key.to_string();
     if !config.config.agents.entries.contains_key(key.agent()) {
         return Err(refused(Refused::NoAgent(key.agent().to_owned())));
     }
@@ -222,6 +133,7 @@ async fn inject(
     let message = NewMessage { origin: Some(origin), ..NewMessage::text(role, params.message) };
     let (inbox, now, target) = (runtime.inbox.clone(), runtime.clock.now_ms(), key.clone());
     let id = message.id.clone();
+    let place = runtime.inbox.order.place(&params.session_key, false).await;
     let (result, fresh) = claim
         .once(&runtime.store, now, move |tx| {
             Box::pin(async move {
@@ -232,6 +144,7 @@ async fn inject(
             })
         })
         .await?;
+    drop(place);
     if !fresh {
         return Ok(result.into());
     }

@@ -1,6 +1,7 @@
 //! Handlers, one file per resource: the wire on one side, the domain on the other, and nothing decided in between.
 
 mod agents;
+mod attachments;
 mod channels;
 mod chat;
 mod config;
@@ -8,6 +9,7 @@ mod events;
 mod gateway;
 mod models;
 mod runs;
+mod send;
 mod sessions;
 
 use std::sync::Arc;
@@ -26,6 +28,7 @@ use crate::store::{self, Claim, Store, StoreError, Tx};
 pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) -> Answer {
     match method {
         Method::Chat(method) => chat::handle(runtime, method, incoming).await,
+        Method::Attachments(method) => attachments::handle(runtime, method, incoming).await,
         Method::Runs(method) => runs::handle(runtime, method, incoming).await,
         Method::Sessions(method) => sessions::handle(runtime, method, incoming).await,
         Method::Agents(method) => agents::handle(runtime, method, incoming).await,
@@ -41,7 +44,9 @@ impl From<StoreError> for WireError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full | StoreError::Closed => Self::unavailable(error.to_string(), 5_000),
-            StoreError::Newer(_) | StoreError::Sql(_) | StoreError::Unreadable(_) => internal(&error.to_string()),
+            StoreError::Newer(_) | StoreError::Sql(_) | StoreError::Unreadable(_) | StoreError::File(_) => {
+                internal(&error.to_string())
+            }
         }
     }
 }
@@ -59,7 +64,7 @@ fn no_session(key: &SessionKey) -> WireError {
 struct Key(Option<Claim>);
 
 impl Key {
-    /// `params` without its key is the body.
+    /// `params` without its key is the body; a session key in it is canonical, so that all its spellings are one body.
     fn new<P: Serialize>(incoming: (&str, &'static str), key: Option<&str>, params: &P) -> Result<Self, WireError> {
         let Some(key) = key else { return Ok(Self(None)) };
         let mut body = serde_json::to_value(params).map_err(|error| internal(&error.to_string()))?;

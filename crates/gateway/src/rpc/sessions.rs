@@ -10,7 +10,8 @@ use simpleclaw_protocol::methods::sessions::{
     SessionsReset, SessionsResetParams, SessionsResetResult, SessionsSend, SessionsSendParams,
 };
 
-use super::chat::{self, PAGE_BYTES, Sending};
+use super::chat::PAGE_BYTES;
+use super::send::{Sending, send};
 use super::{Key, no_session, session_key};
 use crate::runtime::Runtime;
 use crate::server::dispatch::{Answer, Incoming, Reply};
@@ -29,7 +30,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
             incoming
                 .run::<SessionsSend, _, _, _>(|params| {
                     let SessionsSendParams { key, message, idempotency_key, options } = params;
-                    chat::send(runtime, who, Sending { key, path: "/key", message, idempotency_key, options })
+                    send(runtime, who, Sending { key, path: "/key", message, idempotency_key, options })
                 })
                 .await
         }
@@ -79,13 +80,15 @@ async fn get(runtime: &Arc<Runtime>, params: SessionsGetParams) -> Result<Sessio
 async fn reset(
     runtime: &Arc<Runtime>,
     who: String,
-    params: SessionsResetParams,
+    mut params: SessionsResetParams,
 ) -> Result<Reply<SessionsResetResult>, WireError> {
     let config = runtime.config.current();
     let key = session_key(&params.key, &config.config.agents.default, "/key")?;
+    params.key = key.to_string();
     let claim = Key::new((&who, SessionsReset::NAME), params.idempotency_key.as_deref(), &params)?;
     let (now, reason, target) = (runtime.clock.now_ms(), params.reason, key.clone());
     let sessions = runtime.sessions.clone();
+    let place = runtime.inbox.order.place(&params.key, false).await;
     let (result, fresh) = claim
         .once(&runtime.store, now, move |tx| {
             Box::pin(async move {
@@ -98,6 +101,7 @@ async fn reset(
             })
         })
         .await?;
+    drop(place);
     let runtime = Arc::clone(runtime);
     let then = move || {
         let sessions = runtime.sessions.clone();

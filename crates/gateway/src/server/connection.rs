@@ -34,6 +34,8 @@ pub const MAX_PAYLOAD: usize = 25 * 1024 * 1024;
 pub const MAX_BUFFERED: usize = 8 * 1024 * 1024;
 /// Requests of one connection that are worked on at once; the next ones wait in the socket.
 pub const MAX_IN_FLIGHT: usize = 256;
+/// Their bytes, past which the next ones wait as well: files come in requests.
+const MAX_BYTES_IN_FLIGHT: usize = 32 * 1024 * 1024;
 /// Frames in a row that are none, after which the connection is closed.
 const MAX_BAD_FRAMES: u32 = 10;
 const PING_EVERY: Duration = Duration::from_secs(25);
@@ -169,13 +171,15 @@ struct Alive {
     awaiting_pong: AtomicBool,
 }
 
-type InFlight = futures_util::future::BoxFuture<'static, (String, dispatch::Answer)>;
+/// The id of a request, its bytes, its answer.
+type InFlight = futures_util::future::BoxFuture<'static, (String, usize, dispatch::Answer)>;
 
 /// Reads frames and runs their handlers.
 struct Reader {
     server: Arc<Server>,
     caller: Caller,
     in_flight: FuturesUnordered<InFlight>,
+    bytes_in_flight: usize,
     ids: HashSet<String>,
     bad_frames: u32,
     touched: Instant,
@@ -187,6 +191,7 @@ impl Reader {
             server,
             caller,
             in_flight: FuturesUnordered::new(),
+            bytes_in_flight: 0,
             ids: HashSet::new(),
             bad_frames: 0,
             touched: Instant::now(),
@@ -199,9 +204,10 @@ impl Reader {
         S: AsyncRead + AsyncWrite + Unpin,
     {
         loop {
-            let room = self.in_flight.len() < MAX_IN_FLIGHT;
+            let room = self.in_flight.len() < MAX_IN_FLIGHT && self.bytes_in_flight < MAX_BYTES_IN_FLIGHT;
             let message = tokio::select! {
-                Some((id, answer)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                Some((id, bytes, answer)) = self.in_flight.next(), if !self.in_flight.is_empty() => {
+                    self.bytes_in_flight -= bytes;
                     self.answer(&id, answer);
                     continue;
                 }
@@ -241,7 +247,9 @@ impl Reader {
         }
         let id = request.id.clone();
         let answer = dispatch::dispatch(Arc::clone(&self.server.runtime), self.caller.clone(), request);
-        self.in_flight.push(Box::pin(async move { (id, answer.await) }));
+        let size = bytes.len();
+        self.bytes_in_flight += size;
+        self.in_flight.push(Box::pin(async move { (id, size, answer.await) }));
         None
     }
 
@@ -271,7 +279,7 @@ impl Reader {
             return;
         }
         supervisor.spawn("handlers of a closed connection", async move {
-            while let Some((id, answer)) = self.in_flight.next().await {
+            while let Some((id, _, answer)) = self.in_flight.next().await {
                 self.answer(&id, answer);
             }
         });

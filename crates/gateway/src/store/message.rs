@@ -7,7 +7,7 @@ use simpleclaw_protocol::time::Timestamp;
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{Store, StoreError, Tx, to_word, word};
+use super::{Store, StoreError, Tx, branch, to_word, word};
 
 /// A message on its way into a session.
 #[derive(Debug, Clone, PartialEq)]
@@ -95,7 +95,9 @@ impl Store {
             }
         };
         let Some(place) = place else { return Ok(None) };
-        let sql = sqlx::AssertSqlSafe(format!("SELECT * FROM messages WHERE session_id = ? AND {sql} LIMIT ?"));
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT * FROM messages WHERE session_id = ? AND superseded_by IS NULL AND {sql} LIMIT ?"
+        ));
         let mut rows = sqlx::query(sql).bind(session_id).bind(place).bind(i64::from(limit) + 1).fetch(&self.readers);
         let (mut messages, mut bytes, mut more) = (Vec::new(), 0, false);
         while let Some(row) = rows.try_next().await? {
@@ -122,9 +124,9 @@ impl Store {
         Ok(Some(HistoryPage { messages, more }))
     }
 
-    /// One message of a session id.
+    /// One message in the history of a session id.
     pub async fn message(&self, session_id: &str, id: &str) -> Result<Option<Message>, StoreError> {
-        let row = sqlx::query("SELECT * FROM messages WHERE id = ? AND session_id = ?")
+        let row = sqlx::query("SELECT * FROM messages WHERE id = ? AND session_id = ? AND superseded_by IS NULL")
             .bind(id)
             .bind(session_id)
             .fetch_optional(&self.readers)
@@ -141,6 +143,7 @@ impl Store {
         rows.iter().map(read).collect()
     }
 
+    /// Of a replaced message too: as a place in the history it still counts.
     async fn seq(&self, session_id: &str, id: &str) -> Result<Option<i64>, StoreError> {
         Ok(sqlx::query_scalar("SELECT seq FROM messages WHERE id = ? AND session_id = ?")
             .bind(id)
@@ -167,6 +170,13 @@ pub fn cut(message: &mut Message) {
     }
 }
 
+/// A message that was stored.
+pub struct Inserted {
+    pub message: Message,
+    /// False: it answers a question that was replaced, and is in no history.
+    pub visible: bool,
+}
+
 /// Stores a message at the end of a session and moves the session up. `session_id` is the one that the writer knew:
 /// where the session was reset since, the message joins the archive it belongs to.
 pub async fn insert(
@@ -175,14 +185,19 @@ pub async fn insert(
     session_id: &str,
     message: NewMessage,
     now: i64,
-) -> Result<Message, StoreError> {
+) -> Result<Inserted, StoreError> {
     let text = plain_text(&message.content);
+    let left_by = match &message.run_id {
+        Some(run_id) if message.role != Role::User => branch::left_by(tx, run_id).await?,
+        _ => None,
+    };
     let live: Option<i64> = sqlx::query_scalar(
-        "UPDATE sessions SET last_seq = last_seq + 1, updated_at = ?, preview = ? \
-         WHERE key = ? AND session_id = ? RETURNING last_seq",
+        "UPDATE sessions SET last_seq = last_seq + 1, superseded = superseded + ?1, updated_at = ?2, \
+         preview = CASE WHEN ?1 THEN preview ELSE ?3 END WHERE key = ?4 AND session_id = ?5 RETURNING last_seq",
     )
+    .bind(left_by.is_some())
     .bind(now)
-    .bind(preview(&text))
+    .bind(summary(&message.content))
     .bind(session_key)
     .bind(session_id)
     .fetch_optional(&mut *tx)
@@ -221,7 +236,8 @@ pub async fn insert(
         error: message.error.clone(),
     };
     let done = sqlx::query(
-        "INSERT INTO messages (id, session_id, seq, role, run_id, created_at, body) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        "INSERT INTO messages (id, session_id, seq, role, run_id, created_at, body, superseded_by) \
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
     )
     .bind(&message.id)
     .bind(session_id)
@@ -230,6 +246,7 @@ pub async fn insert(
     .bind(&message.run_id)
     .bind(now)
     .bind(serde_json::to_string(&body)?)
+    .bind(&left_by)
     .execute(&mut *tx)
     .await?;
     if !text.is_empty() {
@@ -239,7 +256,7 @@ pub async fn insert(
             .execute(tx)
             .await?;
     }
-    Ok(message)
+    Ok(Inserted { message, visible: left_by.is_none() })
 }
 
 /// Keeps the text so far of a running message.
@@ -285,17 +302,40 @@ fn read(row: &SqliteRow) -> Result<Message, StoreError> {
 
 /// What full text search finds.
 fn plain_text(content: &[Content]) -> String {
-    let texts = content.iter().filter_map(|block| match block {
-        Content::Text { text } => Some(text.as_str()),
-        Content::ToolResult { content, .. } => Some(content.as_str()),
+    joined(content.iter().filter_map(|block| match block {
         Content::Image(attached) | Content::File(attached) => Some(attached.name.as_str()),
-        Content::Thinking { .. } | Content::ToolCall { .. } => None,
-    });
+        other => said(other),
+    }))
+}
+
+fn said(block: &Content) -> Option<&str> {
+    match block {
+        Content::Text { text } => Some(text),
+        Content::ToolResult { content, .. } => Some(content),
+        Content::Image(_) | Content::File(_) | Content::Thinking { .. } | Content::ToolCall { .. } => None,
+    }
+}
+
+fn joined<'a>(texts: impl Iterator<Item = &'a str>) -> String {
     texts.collect::<Vec<_>>().join("\n")
 }
 
-/// The start of a text on one line, as lists show it: without the signs of Markdown around its words.
-pub fn preview(text: &str) -> String {
+/// What lists show of a message: the start of its text, or the names of what it carries.
+pub fn summary(content: &[Content]) -> String {
+    let text = preview(&joined(content.iter().filter_map(said)));
+    if !text.is_empty() {
+        return text;
+    }
+    let names = content.iter().filter_map(|block| match block {
+        Content::Image(attached) => Some(format!("Image: {}", attached.name)),
+        Content::File(attached) => Some(format!("File: {}", attached.name)),
+        _ => None,
+    });
+    short(names.collect::<Vec<_>>().join(", "))
+}
+
+/// The start of a text on one line: without the signs of Markdown around its words.
+fn preview(text: &str) -> String {
     let words = text
         .split_whitespace()
         .map(|word| word.trim_matches(['#', '*', '`', '_', '>']))
@@ -310,6 +350,10 @@ pub fn preview(text: &str) -> String {
             break;
         }
     }
+    short(line)
+}
+
+fn short(line: String) -> String {
     match line.char_indices().nth(120) {
         Some((end, _)) => format!("{}…", line.get(..end).unwrap_or_default()),
         None => line,

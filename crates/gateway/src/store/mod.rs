@@ -3,6 +3,8 @@
 //! What is acknowledged is on the disk: `synchronous=FULL` stands behind every commit, and one commit carries every
 //! write that waited for it. What the rows mean is decided elsewhere (`inbox`, `session`, `turn`).
 
+pub mod attachment;
+pub mod branch;
 pub mod idempotency;
 pub mod message;
 pub mod meta;
@@ -18,6 +20,7 @@ use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, SqlitePool};
 
+pub use branch::Branch;
 pub use idempotency::{Claim, body_hash};
 pub use message::{NewMessage, Window};
 pub use run::{NewRun, RunOptions, RunRow};
@@ -38,6 +41,18 @@ pub enum StoreError {
     /// A row that a newer version or a hand wrote.
     #[error("the database holds something unreadable: {0}")]
     Unreadable(String),
+    /// Beside the database, in the same folder.
+    #[error("a file could not be kept: {0}")]
+    File(String),
+}
+
+impl StoreError {
+    pub fn from_file(error: &std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            _ => Self::File(error.to_string()),
+        }
+    }
 }
 
 impl From<sqlx::Error> for StoreError {
@@ -68,7 +83,11 @@ pub struct Store {
 }
 
 /// Every step of the schema, oldest first. A step that has landed never changes: its checksum stands in the database.
-const MIGRATIONS: &[(&str, &str)] = &[("start", include_str!("../../migrations/0001_start.sql"))];
+const MIGRATIONS: &[(&str, &str)] = &[
+    ("start", include_str!("../../migrations/0001_start.sql")),
+    ("attachments", include_str!("../../migrations/0002_attachments.sql")),
+    ("branches", include_str!("../../migrations/0003_branches.sql")),
+];
 
 fn migrator() -> Migrator {
     let steps = MIGRATIONS.iter().zip(1..).map(|((name, sql), version)| {

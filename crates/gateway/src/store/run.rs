@@ -80,10 +80,11 @@ pub async fn get(tx: &mut Tx, id: &str) -> Result<Option<RunRow>, StoreError> {
     row.as_ref().map(read).transpose()
 }
 
-/// How many runs of a session have not ended.
-pub async fn count_waiting(tx: &mut Tx, session_key: &str) -> Result<u64, StoreError> {
-    let sql = "SELECT COUNT(*) FROM runs WHERE session_key = ? AND state = 'queued'";
-    let count: i64 = sqlx::query_scalar(sql).bind(session_key).fetch_one(tx).await?;
+/// How many runs of a session wait whose question stands before a `seq`.
+pub async fn count_waiting(tx: &mut Tx, session_key: &str, before: u64) -> Result<u64, StoreError> {
+    let sql = "SELECT COUNT(*) FROM runs WHERE session_key = ? AND state = 'queued' AND user_seq < ?";
+    let before = i64::try_from(before).unwrap_or(i64::MAX);
+    let count: i64 = sqlx::query_scalar(sql).bind(session_key).bind(before).fetch_one(tx).await?;
     Ok(count.unsigned_abs())
 }
 

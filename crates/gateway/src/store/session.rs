@@ -30,6 +30,8 @@ pub struct SessionRecord {
     pub updated_at: Timestamp,
     pub preview: String,
     pub last_seq: u64,
+    /// Of them, how many are left out of the history.
+    pub superseded: u64,
     pub unread: u64,
     pub pinned: bool,
     pub archived: bool,
@@ -169,6 +171,13 @@ pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<SessionRecord>, StoreE
     row.as_ref().map(read).transpose()
 }
 
+impl SessionRecord {
+    /// Messages in the history.
+    pub fn message_count(&self) -> u64 {
+        self.last_seq.saturating_sub(self.superseded)
+    }
+}
+
 /// Gives the session its title from its first message.
 pub async fn set_title(tx: &mut Tx, key: &str, title: &str) -> Result<(), StoreError> {
     sqlx::query("UPDATE sessions SET title = ? WHERE key = ?").bind(title).bind(key).execute(tx).await?;
@@ -204,7 +213,7 @@ pub async fn reset(tx: &mut Tx, key: &str, reason: Option<&str>, now: i64) -> Re
         .await?;
     let session_id = uuid::Uuid::now_v7().to_string();
     sqlx::query(
-        "UPDATE sessions SET session_id = ?, last_seq = 0, preview = '', unread = 0, failed = 0, input_tokens = 0, \
+        "UPDATE sessions SET session_id = ?, last_seq = 0, superseded = 0, preview = '', unread = 0, failed = 0, input_tokens = 0, \
          output_tokens = 0, cost_usd = 0, updated_at = ? WHERE key = ?",
     )
     .bind(&session_id)
@@ -232,6 +241,7 @@ fn read(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
         updated_at: Timestamp(row.try_get("updated_at")?),
         preview: row.try_get("preview")?,
         last_seq: count("last_seq")?,
+        superseded: count("superseded")?,
         unread: count("unread")?,
         pinned: row.try_get("pinned")?,
         archived: row.try_get("archived")?,

@@ -1,13 +1,15 @@
 //! One turn: model calls and tool steps until the agent has answered. What to do next follows from the stored
 //! messages of the run alone, so a turn can be entered again from them.
 //!
-//! Here is what happens and what is told to everyone; `prompt` makes the request, `settle` ends a run.
+//! Here is what happens and what is told to everyone; `live` is what others see of it, `prompt` makes the request,
+//! `attached` adds what its messages carry, `settle` ends a run.
 
+mod attached;
+mod live;
 mod prompt;
 mod settle;
 
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
@@ -17,7 +19,6 @@ use simpleclaw_protocol::events::{
     AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent, ToolPhase,
 };
 use simpleclaw_protocol::message::{Content, Message, MessageStatus, Role, Usage};
-use simpleclaw_protocol::time::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -26,6 +27,8 @@ use crate::catalog::Resolved;
 use crate::session::Context;
 use crate::store::{self, NewMessage, RunRow, Window};
 
+use attached::Sight;
+pub use live::Live;
 pub use settle::{Outcome, end_unstarted, interrupt, settle};
 
 /// Model calls of one run at most; a model that calls tools for ever is stopped here.
@@ -34,79 +37,6 @@ const MAX_STEPS: usize = 32;
 const SAVE_EVERY: Duration = Duration::from_millis(500);
 /// Text of one model call past which it is cut off, in bytes.
 const MAX_ANSWER: usize = 2 * 1024 * 1024;
-
-/// A run that goes now, as others see it.
-pub struct Live {
-    run_id: String,
-    index: AtomicU64,
-    phase: AtomicU8,
-    progress: Mutex<Progress>,
-}
-
-#[derive(Debug, Clone, Default)]
-struct Progress {
-    message_id: String,
-    text: String,
-    /// The last index that `text` contains.
-    index: u64,
-    started_at: Timestamp,
-}
-
-const RUNNING: u8 = 0;
-const ABORTING: u8 = 1;
-const INTERRUPTED: u8 = 2;
-const ENDING: u8 = 3;
-
-/// What `chat.history` shows of a live run.
-pub struct LiveText {
-    pub message_id: String,
-    pub text: String,
-    pub index: u64,
-    pub started_at: Timestamp,
-}
-
-impl Live {
-    pub fn new(run_id: &str, next_index: u64) -> Self {
-        Self { run_id: run_id.to_owned(), index: next_index.into(), phase: RUNNING.into(), progress: Mutex::default() }
-    }
-
-    pub fn run_id(&self) -> &str {
-        &self.run_id
-    }
-
-    /// Takes the next `index` of the run's events.
-    pub fn next_index(&self) -> u64 {
-        self.index.fetch_add(1, Ordering::Relaxed)
-    }
-
-    /// Claims the end of the run for a stop; `false` where it ends already.
-    pub fn begin_abort(&self) -> bool {
-        self.leave_running(ABORTING)
-    }
-
-    /// Claims the end of the run for an end of the gateway.
-    pub fn begin_interrupt(&self) -> bool {
-        self.leave_running(INTERRUPTED)
-    }
-
-    fn leave_running(&self, phase: u8) -> bool {
-        self.phase.compare_exchange(RUNNING, phase, Ordering::AcqRel, Ordering::Acquire).is_ok()
-    }
-
-    pub fn text(&self) -> LiveText {
-        let progress = self.lock().clone();
-        LiveText {
-            message_id: progress.message_id,
-            text: progress.text,
-            index: progress.index,
-            started_at: progress.started_at,
-        }
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
 
 /// What comes next, from what the run has written so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -154,9 +84,9 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
         () = tokio::time::sleep(limit) => Outcome::timed_out(limit),
     };
     // Whoever claims the end first has it: a stop that came while the last words arrived still counts.
-    let outcome = if live.leave_running(ENDING) {
+    let outcome = if live.begin_end() {
         outcome
-    } else if live.phase.load(Ordering::Acquire) == INTERRUPTED {
+    } else if live.is_interrupted() {
         Outcome::Interrupted
     } else {
         Outcome::Stopped
@@ -240,7 +170,7 @@ enum Asked {
     Store(store::StoreError),
 }
 
-/// One model, with the conversation made shorter where it is too long for it.
+/// One model, with the conversation made shorter where it is too long for it, and without images where it refuses them.
 async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Result<Answer, Asked> {
     teller.agent(AgentStream::Model {
         provider: resolved.provider.id().to_owned(),
@@ -248,9 +178,11 @@ async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Res
         reason: resolved.reason.to_owned(),
     });
     let mut window = prompt::window(resolved);
+    let mut sight = Sight::of(resolved);
     loop {
-        let request =
-            prompt::request(teller.context, teller.run, agent, resolved, window).await.map_err(Asked::Store)?;
+        let request = prompt::request(teller.context, teller.run, agent, resolved, window, &sight);
+        let request = request.await.map_err(Asked::Store)?;
+        let images = attached::shows_images(&request);
         match stream(teller, resolved, request).await {
             Err(Asked::Failed(error))
                 if error.kind == ProviderErrorKind::Context
@@ -258,6 +190,12 @@ async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Res
                     && teller.live.lock().text.is_empty() =>
             {
                 window /= 2;
+            }
+            // Nobody could say before whether it sees; a picture must not end the conversation it stands in.
+            Err(Asked::Failed(error)) if images && teller.live.lock().text.is_empty() => {
+                let Some(blind) = sight.lost(resolved, &error) else { return Err(Asked::Failed(error)) };
+                tracing::warn!(target: "diagnostic", source = "models", code = "images.refused", model = resolved.id(), run = %teller.run.id, "asked again without the images: {error}");
+                sight = blind;
             }
             other => return other,
         }
@@ -442,7 +380,7 @@ impl Teller<'_> {
     async fn store(&self, message: NewMessage) -> Result<(), store::StoreError> {
         let run = self.run.clone();
         let now = self.context.clock.now_ms();
-        let message = self
+        let stored = self
             .context
             .store
             .write(move |tx| {
@@ -452,8 +390,10 @@ impl Teller<'_> {
                 })
             })
             .await?;
-        let event = SessionMessageEvent { session_key: self.run.session_key.clone(), message };
-        self.context.events.publish(Event::SessionMessage(event));
+        if stored.visible {
+            let event = SessionMessageEvent { session_key: self.run.session_key.clone(), message: stored.message };
+            self.live.unless_hidden(|| self.context.events.publish(Event::SessionMessage(event)));
+        }
         Ok(())
     }
 }
@@ -477,6 +417,8 @@ async fn newest(context: &Context, run: &RunRow, bytes: usize) -> Result<Vec<Mes
 
 #[cfg(test)]
 mod tests {
+    use simpleclaw_protocol::time::Timestamp;
+
     use super::*;
 
     fn message(role: Role, content: Vec<Content>) -> Message {

@@ -7,6 +7,7 @@ use simpleclaw_adapters::provider::{ChatMessage, ChatRequest, Part, Thinking as 
 use simpleclaw_protocol::message::{Content, Message, Role};
 use simpleclaw_protocol::methods::chat::Thinking;
 
+use super::attached::{self, Sight};
 use super::newest;
 use crate::agent::Agent;
 use crate::catalog::Resolved;
@@ -32,16 +33,20 @@ pub async fn request(
     agent: &Agent,
     resolved: &Resolved,
     window: u32,
+    sight: &Sight,
 ) -> Result<ChatRequest, StoreError> {
     let system = agent.system_prompt(context.clock.now()).await;
     // A quarter of the window is left to the answer.
     let budget = (window as usize * 3 / 4 * BYTES_PER_TOKEN).saturating_sub(system.len()).max(1_024);
     let history = newest(context, run, budget.saturating_mul(2)).await?;
+    let kept = fitting(history, &run.id, budget, sight);
+    // Half of the room at most: what is said about the files has to fit as well.
+    let files = attached::load(&context.attachments, &kept, sight, budget / 2).await;
     let runs = &context.config.current().config.runs;
     Ok(ChatRequest {
         model: resolved.model.clone(),
         system: Some(system),
-        messages: conversation(history, &run.id, budget),
+        messages: conversation(kept, files),
         tools: vec![],
         max_tokens: None,
         thinking: match run.options.thinking {
@@ -56,7 +61,7 @@ pub async fn request(
 }
 
 /// The newest whole messages that fit, with each question before its answer. Pure.
-fn conversation(mut history: Vec<Message>, run_id: &str, budget: usize) -> Vec<ChatMessage> {
+fn fitting(mut history: Vec<Message>, run_id: &str, budget: usize, sight: &Sight) -> Vec<Message> {
     // Input that arrived during a run stands before that run's answer; the model is to see pairs.
     let mut first: HashMap<String, u64> = HashMap::new();
     for message in &history {
@@ -77,7 +82,7 @@ fn conversation(mut history: Vec<Message>, run_id: &str, budget: usize) -> Vec<C
     let mut used = 0;
     let mut start = history.len();
     for (index, message) in history.iter().enumerate().rev() {
-        used += size(message);
+        used += size(message, sight);
         let own = message.run_id.as_deref() == Some(run_id);
         if used > budget && !own {
             break;
@@ -89,25 +94,29 @@ fn conversation(mut history: Vec<Message>, run_id: &str, budget: usize) -> Vec<C
     while kept.first().is_some_and(|message| matches!(message.role, Role::Assistant | Role::Tool)) {
         kept.remove(0);
     }
+    kept
+}
+
+/// Stored messages as a provider takes them; `files` has the parts of each attachment. Pure.
+fn conversation(kept: Vec<Message>, mut files: HashMap<String, Vec<Part>>) -> Vec<ChatMessage> {
     let names = tool_names(&kept);
     let mut messages = Vec::new();
     for message in kept {
-        for part in convert(message, &names) {
+        for part in convert(message, &names, &mut files) {
             push(&mut messages, part);
         }
     }
     messages
 }
 
-fn size(message: &Message) -> usize {
+fn size(message: &Message, sight: &Sight) -> usize {
     message.content.iter().fold(16, |sum, block| {
         sum + match block {
             Content::Text { text } => text.len(),
             Content::ToolResult { content, .. } => content.len(),
             Content::ToolCall { name, arguments, .. } => name.len() + arguments.to_string().len(),
-            // About what a picture costs.
-            Content::Image(_) => 3_000,
-            Content::File(_) | Content::Thinking { .. } => 0,
+            Content::Image(_) | Content::File(_) => attached::size(block, sight, BYTES_PER_TOKEN),
+            Content::Thinking { .. } => 0,
         }
     })
 }
@@ -122,10 +131,22 @@ fn tool_names(messages: &[Message]) -> HashMap<String, String> {
 }
 
 /// The one place where stored content becomes a provider's.
-fn convert(message: Message, names: &HashMap<String, String>) -> Vec<ChatMessage> {
+fn convert(
+    message: Message,
+    names: &HashMap<String, String>,
+    files: &mut HashMap<String, Vec<Part>>,
+) -> Vec<ChatMessage> {
     let text = message.text();
     match message.role {
-        Role::User => vec![ChatMessage::User { parts: vec![Part::Text(text)] }],
+        Role::User => {
+            let mut parts: Vec<Part> = (!text.is_empty()).then_some(Part::Text(text)).into_iter().collect();
+            for block in message.content {
+                if let Content::Image(file) | Content::File(file) = block {
+                    parts.append(&mut files.remove(&file.attachment_id).unwrap_or_default());
+                }
+            }
+            vec![ChatMessage::User { parts }]
+        }
         // Providers know no note in the middle; it is marked, so that it is not taken for the person's words.
         Role::System => vec![ChatMessage::User {
             parts: vec![Part::Text(format!("[Note from the system, not from the user]\n{text}"))],
@@ -181,7 +202,7 @@ fn push(messages: &mut Vec<ChatMessage>, next: ChatMessage) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use simpleclaw_protocol::message::MessageStatus;
+    use simpleclaw_protocol::message::{Attached, MessageStatus};
     use simpleclaw_protocol::time::Timestamp;
 
     fn message(seq: u64, role: Role, run: Option<&str>, text: &str) -> Message {
@@ -200,6 +221,19 @@ mod tests {
             error: None,
             truncated: false,
         }
+    }
+
+    /// As for a model that sees, with a line for each attachment.
+    fn conversation(history: Vec<Message>, run_id: &str, budget: usize) -> Vec<ChatMessage> {
+        let kept = fitting(history, run_id, budget, &Sight::Sees);
+        let files = kept.iter().flat_map(|message| &message.content).filter_map(|block| match block {
+            Content::Image(file) | Content::File(file) => {
+                Some((file.attachment_id.clone(), vec![Part::Attached(format!("[{}]", file.name))]))
+            }
+            _ => None,
+        });
+        let files = files.collect();
+        super::conversation(kept, files)
     }
 
     fn user(text: &str) -> ChatMessage {
@@ -243,5 +277,26 @@ mod tests {
         ];
         let expected = "[Note from the system, not from the user]\nthe oven is on\n\nhello\n\nthere?";
         assert_eq!(conversation(history, "b", 10_000), [user(expected)]);
+    }
+
+    #[test]
+    fn attachments_stand_behind_the_words_and_take_their_room() {
+        let attached = |id: &str, mime_type: &str, size_bytes| Attached {
+            attachment_id: id.into(),
+            name: id.into(),
+            mime_type: mime_type.into(),
+            size_bytes,
+            sha256: String::new(),
+        };
+        let mut first = message(1, Role::User, Some("a"), "look");
+        first.content.push(Content::Image(attached("cat", "image/png", 10)));
+        let mut second = message(3, Role::User, Some("b"), "");
+        second.content = vec![Content::File(attached("notes", "text/plain", 3_000))];
+        let history = vec![first, message(2, Role::Assistant, Some("a"), "a cat"), second];
+        let parts = |parts: &[Part]| ChatMessage::User { parts: parts.to_vec() };
+        let notes = parts(&[Part::Attached("[notes]".into())]);
+        let look = parts(&[Part::Text("look".into()), Part::Attached("[cat]".into())]);
+        assert_eq!(conversation(history.clone(), "b", 10_000), [look, assistant("a cat"), notes.clone()]);
+        assert_eq!(conversation(history, "b", 5_000), [notes], "a picture and a text are more than this");
     }
 }

@@ -103,10 +103,15 @@ pub struct Settled {
 }
 
 impl Settled {
-    pub fn publish(self, events: &Events) {
-        events.publish(Event::Chat(self.terminal));
+    /// Where the question was replaced, the end alone is told: its message is in no history.
+    pub fn publish(self, events: &Events, live: &Live) {
+        let mut terminal = self.terminal;
+        if live.is_hidden() {
+            terminal.message = None;
+        }
+        events.publish(Event::Chat(terminal));
         if let Some(message) = self.message {
-            events.publish(Event::SessionMessage(message));
+            live.unless_hidden(|| events.publish(Event::SessionMessage(message)));
         }
     }
 }
@@ -207,7 +212,10 @@ async fn end(
     }
     store::message::take_partial(tx, &run.id).await?;
     let message = match message {
-        Some(message) => Some(store::message::insert(tx, &run.session_key, &run.session_id, message, now).await?),
+        Some(message) => {
+            let inserted = store::message::insert(tx, &run.session_key, &run.session_id, message, now).await?;
+            inserted.visible.then_some(inserted.message)
+        }
         None => None,
     };
     store::session::settle(tx, &run.session_key, &usage, state == RunState::Error, now).await?;

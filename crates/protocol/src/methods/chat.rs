@@ -33,6 +33,7 @@ pub struct ChatSendParams {
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct SendOptions {
+    /// A message with attachments may have an empty text.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 32))]
     pub attachments: Vec<Attachment>,
@@ -47,7 +48,8 @@ pub struct SendOptions {
     /// Also send the reply to the session's channel.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deliver: Option<bool>,
-    /// Id of a message that this one replaces, on a new branch.
+    /// Id of a user's message of this conversation that this one replaces: it and what followed leave the history, and
+    /// what still answers them is stopped. Its attachments are not carried over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(min = 1, max = 128))]
     pub replaces: Option<String>,
@@ -60,11 +62,15 @@ pub struct SendOptions {
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Attachment {
+    /// To show, never a path: without `/`, `\` and control characters.
     #[schemars(length(min = 1, max = 255))]
     pub name: String,
+    /// `type/subtype`; `application/octet-stream` where nothing better is known. What says `image/…` and is no PNG, JPEG,
+    /// GIF or WebP is taken as a file.
     #[schemars(length(min = 1, max = 128))]
     pub mime_type: String,
-    /// At most 16 MB of bytes.
+    /// Standard base64 with padding of 1 byte to 16 MiB, or to what `attachments.maxMb` allows; MessagePack may carry the
+    /// bytes themselves.
     #[schemars(extend("contentEncoding" = "base64"))]
     pub content: String,
 }

@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod agents;
+pub mod attachments;
 pub mod channels;
 pub mod chat;
 pub mod config;
@@ -138,8 +139,8 @@ macro_rules! resources {
 }
 
 resources! {
-    Chat chat, Runs runs, Sessions sessions, Agents agents, Models models, Channels channels, Config config,
-    Events events, Gateway gateway,
+    Chat chat, Attachments attachments, Runs runs, Sessions sessions, Agents agents, Models models, Channels channels,
+    Config config, Events events, Gateway gateway,
 }
 
 /// What a method name stands for.

@@ -4,7 +4,6 @@ use super::{PlannedMethod, Scope};
 
 /// Every planned method, in the order of the contract.
 pub const PLANNED: &[PlannedMethod] = &[
-    PlannedMethod { name: "attachments.get", scope: Scope::Read },
     PlannedMethod { name: "agents.create", scope: Scope::Admin },
     PlannedMethod { name: "agents.update", scope: Scope::Admin },
     PlannedMethod { name: "agents.delete", scope: Scope::Admin },

@@ -107,6 +107,11 @@ async fn a_full_disk_loses_nothing_and_acknowledges_nothing() {
     client.ok("chat.history", json!({ "sessionKey": "main" })).await;
     assert_eq!(client.err("chat.send", send("still-full")).await["code"], "UNAVAILABLE");
     assert_eq!(client.err("runs.get", json!({ "runId": refused })).await["code"], "NOT_FOUND");
+    let mut with_file = send("with-file");
+    with_file["attachments"] = json!([{ "name": "a", "mimeType": "a/b", "content": "AAAA".repeat(50_000) }]);
+    let error = client.err("chat.send", with_file).await;
+    assert!(error["code"] == "UNAVAILABLE" && error["retryable"] == true, "{error}");
+    assert!(error["message"].as_str().expect("words").contains("disk is full"), "{error}");
     // Longer than a run waits between two tries to store its end.
     tokio::time::sleep(std::time::Duration::from_secs(6)).await;
 

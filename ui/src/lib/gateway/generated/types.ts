@@ -136,7 +136,7 @@ export type SubsystemState = "starting" | "ok" | "degraded" | "failed" | "off";
 export type HelloTag = "hello-ok";
 export type PresenceReason = "connect" | "self";
 export type RunState = "queued" | "running" | "waiting_approval" | "ok" | "error" | "aborted";
-export type SessionChange = "message" | "run" | "reset";
+export type SessionChange = ("message" | "run" | "reset") | "branched";
 export type SessionKind = "main" | "chat" | "direct" | "group" | "cron" | "subagent";
 export type SessionStatus = ("idle" | "queued" | "running" | "waiting_approval") | "failed";
 
@@ -188,12 +188,55 @@ export interface Attached {
   sha256: string;
 }
 export interface Attachment {
+  /**
+   * To show, never a path: without `/`, `\` and control characters.
+   */
+  name: string;
+  /**
+   * `type/subtype`; `application/octet-stream` where nothing better is known. What says `image/…` and is no PNG, JPEG,
+   * GIF or WebP is taken as a file.
+   */
+  mimeType: string;
+  /**
+   * Standard base64 with padding of 1 byte to 16 MiB, or to what `attachments.maxMb` allows; MessagePack may carry the
+   * bytes themselves.
+   */
+  content: string;
+}
+export interface AttachmentsGetParams {
+  /**
+   * Of an `image` or `file` block of a message.
+   */
+  attachmentId: string;
+  /**
+   * In bytes of the file, where the last part ended; absent: from its start.
+   */
+  offset?: number;
+}
+/**
+ * One part of a file, and what the file is.
+ */
+export interface AttachmentsGetResult {
+  attachmentId: string;
   name: string;
   mimeType: string;
   /**
-   * At most 16 MB of bytes.
+   * Of the whole file.
+   */
+  sizeBytes: number;
+  /**
+   * Of the whole file; hex, lower case.
+   */
+  sha256: string;
+  offset: number;
+  /**
+   * From `offset` on, at most 1 MiB of bytes. Base64 text in both encodings.
    */
   content: string;
+  /**
+   * Present where more follows.
+   */
+  nextOffset?: number;
 }
 /**
  * Credentials. `Debug` shows only which are present.
@@ -277,7 +320,7 @@ export interface ChatEvent {
 export interface Message {
   id: string;
   /**
-   * From 1 per `sessionId`, without gaps.
+   * From 1 per `sessionId`; a gap stands where messages were replaced.
    */
   seq: number;
   role: Role;
@@ -439,6 +482,8 @@ export interface ChatSendParams {
    */
   idempotencyKey: string;
   /**
+   * A message with attachments may have an empty text.
+   *
    * @maxItems 32
    */
   attachments?: Attachment[];
@@ -453,7 +498,8 @@ export interface ChatSendParams {
    */
   deliver?: boolean;
   /**
-   * Id of a message that this one replaces, on a new branch.
+   * Id of a user's message of this conversation that this one replaces: it and what followed leave the history, and
+   * what still answers them is stopped. Its attachments are not carried over.
    */
   replaces?: string;
   /**
@@ -1027,6 +1073,8 @@ export interface SessionsSendParams {
   message: string;
   idempotencyKey: string;
   /**
+   * A message with attachments may have an empty text.
+   *
    * @maxItems 32
    */
   attachments?: Attachment[];
@@ -1041,7 +1089,8 @@ export interface SessionsSendParams {
    */
   deliver?: boolean;
   /**
-   * Id of a message that this one replaces, on a new branch.
+   * Id of a user's message of this conversation that this one replaces: it and what followed leave the history, and
+   * what still answers them is stopped. Its attachments are not carried over.
    */
   replaces?: string;
   /**
@@ -1087,6 +1136,7 @@ export interface TickEvent {
 export interface Methods {
   "connect": { params: ConnectParams; result: HelloOk };
   "agents.list": { params: NoParams; result: AgentsListResult };
+  "attachments.get": { params: AttachmentsGetParams; result: AttachmentsGetResult };
   "channels.status": { params: ChannelsStatusParams; result: ChannelsStatusResult };
   "chat.abort": { params: ChatAbortParams; result: ChatAbortResult };
   "chat.history": { params: ChatHistoryParams; result: ChatHistoryResult };
