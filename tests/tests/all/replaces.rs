@@ -144,6 +144,28 @@ async fn what_cannot_be_replaced_is_refused() {
     assert_eq!(model.faults(), Vec::<String>::new());
 }
 
+/// Two clients edit the same message at once: one does, the other is told to read again, and both show the same.
+#[tokio::test]
+async fn of_two_edits_one_counts() {
+    let (model, gateway) = with_model("").await;
+    let mut one = gateway.connect(Encoding::Json).await;
+    let mut other = gateway.connect(Encoding::Msgpack).await;
+    let first = ask(&mut one, send("main", "one", "r1")).await;
+    let asked = (
+        one.start("chat.send", replace("ONE", "r2", &first)).await,
+        other.start("chat.send", replace("EINS", "r3", &first)).await,
+    );
+    let answers = [one.answer(&asked.0).await, other.answer(&asked.1).await];
+    let (taken, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer["ok"] == true);
+    assert_eq!((taken.len(), &refused[0]["error"]["code"]), (1, &json!("NOT_FOUND")), "{taken:?} {refused:?}");
+    one.run_to_end(taken[0]["payload"]["runId"].as_str().expect("a run")).await;
+    one.event_where("the end of the run", |event| event["payload"]["reason"] == "run").await;
+    let messages = history(&mut one, "main").await;
+    assert_eq!((messages.len(), &messages[0]["id"]), (2, &taken[0]["payload"]["messageId"]));
+    assert_eq!(history(&mut other, "main").await, messages);
+    assert_eq!(model.calls().len(), 2);
+}
+
 /// A run of the branch is stopped, what waits in it is not answered, and none of their words come back.
 #[tokio::test]
 async fn what_runs_in_the_branch_is_stopped() {
