@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 use simpleclaw_tests::fakes::{Answer, Gate, Step};
-use simpleclaw_tests::{Encoding, Gateway, RawClient};
+use simpleclaw_tests::raw::is_terminal;
+use simpleclaw_tests::{DEADLINE, Encoding, Gateway, RawClient, within};
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use crate::attachments::{file, png};
@@ -178,9 +179,12 @@ async fn what_runs_in_the_branch_is_stopped() {
     client.events_so_far().await;
     client.ok("chat.send", replace("ONE", "r3", &first)).await;
     let mut events = Vec::new();
-    while !events.last().is_some_and(|event: &Value| event["runId"] == "r3" && event["state"] == "final") {
-        events.push(client.event().await);
-    }
+    let follow = async {
+        while !events.last().is_some_and(|event: &Value| event["runId"] == "r3" && event["state"] == "final") {
+            events.push(client.event().await);
+        }
+    };
+    within(DEADLINE, "end of the new run", follow).await;
     let place = |what: &dyn Fn(&Value) -> bool| events.iter().position(what).expect("an event");
     let branched = place(&|event| event["payload"]["reason"] == "branched");
     let message = place(&|event| event["payload"]["message"]["runId"] == "r3");
@@ -267,7 +271,7 @@ async fn a_branch_survives_a_kill() {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     };
-    simpleclaw_tests::within(simpleclaw_tests::DEADLINE, "the end of the new run", ended).await;
+    within(DEADLINE, "end of the new run", ended).await;
     let messages = history(&mut client, "main").await;
     assert_eq!((messages.len(), &messages[0]["id"]), (2, &sent["messageId"]), "{messages:?}");
     let row = client.ok("sessions.get", json!({ "key": "main" })).await["session"].clone();
@@ -336,4 +340,63 @@ async fn an_older_database_is_taken_over() {
     params["attachments"] = json!([file("a", "a/b", b"x")]);
     ask(&mut client, params).await;
     assert_eq!(history(&mut client, "main").await.len(), 4);
+}
+
+/// Two clients send and replace at once, again and again: every run ends once, the counts are true, and behind the
+/// last branch nobody is told of a message that is in no history.
+#[tokio::test]
+async fn nothing_is_mixed_up_under_load() {
+    let (model, gateway) = with_model("").await;
+    let mut watcher = gateway.connect(Encoding::Json).await;
+    watcher.ok("events.subscribe", json!({ "events": ["chat.event", "session.message", "session.changed"] })).await;
+    let mut clients = [gateway.connect(Encoding::Json).await, gateway.connect(Encoding::Msgpack).await];
+    let mut accepted = Vec::new();
+    for round in 0..40 {
+        let page = clients[0].ok("chat.history", json!({ "sessionKey": "main", "limit": 6 })).await;
+        let questions = page["messages"].as_array().expect("a list").iter().filter(|message| message["role"] == "user");
+        let target = questions.last().map(|message| message["id"].clone());
+        let mut asked = Vec::new();
+        for (number, client) in clients.iter_mut().enumerate() {
+            let run = format!("r{round}-{number}");
+            let params = match &target {
+                Some(id) if number == round % 2 => replace("again", &run, id),
+                _ => send("main", "more", &run),
+            };
+            asked.push((client.start("chat.send", params).await, run));
+        }
+        for (client, (id, run)) in clients.iter_mut().zip(asked) {
+            let answer = client.answer(&id).await;
+            assert_eq!(answer["ok"], true, "{answer}");
+            accepted.push(run);
+        }
+    }
+    let mut events = Vec::new();
+    let follow = async {
+        let mut open = accepted.len();
+        while open > 0 {
+            let event = watcher.event().await;
+            open -= usize::from(is_terminal(&event));
+            events.push(event);
+        }
+    };
+    within(DEADLINE, "end of all runs", follow).await;
+    // The message and the row of the last one follow its end.
+    watcher.event_where("the last row", |event| event["payload"]["session"]["status"] == "idle").await;
+    for run in &accepted {
+        let ends = events.iter().filter(|event| event["runId"] == run.as_str() && is_terminal(event)).count();
+        assert_eq!(ends, 1, "{run}");
+    }
+    let messages = history(&mut watcher, "main").await;
+    let row = watcher.ok("sessions.get", json!({ "key": "main" })).await["session"].clone();
+    assert_eq!(row["messageCount"], messages.len());
+    for message in &messages {
+        let question = messages.iter().find(|other| other["runId"] == message["runId"]).expect("itself");
+        assert_eq!(question["role"], "user", "an answer without its question: {message}");
+    }
+    let last = events.iter().rposition(|event| event["payload"]["reason"] == "branched").expect("branches");
+    for event in events[last..].iter().filter(|event| event["type"] == "session.message") {
+        let id = &event["payload"]["message"]["id"];
+        assert!(messages.iter().any(|message| message["id"] == *id), "a message of no history: {event}");
+    }
+    assert_eq!(model.faults(), Vec::<String>::new());
 }
