@@ -28,11 +28,26 @@ export async function open(page: Page, path = ""): Promise<void> {
   if (path) await page.goto(`/${path}`);
 }
 
-export function sessionPath(name: string): string {
-  return `#/chat/${encodeURIComponent(`agent:main:${name}-${Date.now().toString(36)}`)}`;
+export function sessionKey(name: string): string {
+  return `agent:main:${name}-${Date.now().toString(36)}`;
 }
 
-export const composer = (page: Page): Locator => page.getByRole("textbox", { name: "Message" });
+export function pathOf(key: string): string {
+  return `#/chat/${encodeURIComponent(key)}`;
+}
+
+export const sessionPath = (name: string): string => pathOf(sessionKey(name));
+
+/** Sends a message and waits until it is answered. */
+export async function ask(page: Page, text: string): Promise<void> {
+  const before = await answers(page).count();
+  await composer(page).fill(text);
+  await page.keyboard.press("Enter");
+  await expect(answers(page)).toHaveCount(before + 1);
+  await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+}
+
+export const composer = (page: Page): Locator => page.getByRole("textbox", { name: "Message", exact: true });
 export const answers = (page: Page): Locator => page.getByRole("article", { name: "Answer" });
 export const mine = (page: Page): Locator => page.getByRole("article", { name: "You" });
 

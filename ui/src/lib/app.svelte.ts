@@ -30,6 +30,7 @@ export class App {
         "agent.event",
         "session.message",
         "session.changed",
+        "models.changed",
         "health",
         "diagnostic.event",
         "gateway.paused",

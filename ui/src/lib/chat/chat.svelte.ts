@@ -1,7 +1,9 @@
 /** Everything the chat page works on: the list of sessions, the open ones, and the events that change them. */
 import type { GatewayClient } from "$lib/gateway/client";
 import type { Result } from "$lib/gateway/wire";
+import { Blobs } from "./blobs";
 import { Conversation } from "./conversation.svelte";
+import { ModelList } from "./models.svelte";
 import { SessionList } from "./sessions.svelte";
 import { readUnsent } from "./storage";
 
@@ -12,6 +14,8 @@ export class Chat {
   agents = $state.raw<Agent[]>([]);
   defaultAgentId = $state("main");
   mainSessionKey = $state<string>();
+  readonly models: ModelList;
+  readonly blobs: Blobs;
   readonly #client: GatewayClient;
   readonly #open = new Map<string, Conversation>();
   readonly #announce: (sessionKey: string, text: string) => void;
@@ -19,8 +23,11 @@ export class Chat {
   /** `announce` is told of each answer that ended. */
   constructor(client: GatewayClient, announce: (sessionKey: string, text: string) => void) {
     this.#client = client;
+    client.on("models.changed", () => void this.#loadAgents());
     this.#announce = announce;
+    this.blobs = new Blobs(client);
     this.sessions = new SessionList(client);
+    this.models = new ModelList(client);
     client.onState((state) => {
       if (state.status === "online") this.#connected(state.hello.snapshot.sessionDefaults);
     });
@@ -35,17 +42,26 @@ export class Chat {
       const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
       if (text) this.#announce(sessionKey, text);
     });
-    client.on("session.changed", (change) => this.sessions.apply(change));
+    client.on("session.changed", (change) => {
+      this.sessions.apply(change);
+      // An edit elsewhere left a part of what is shown behind.
+      if ((change.reason as string) === "branched") void this.#open.get(change.key)?.sync();
+    });
   }
 
   /** The conversation of a session, kept while the page lives so that going back to it shows it at once. */
   open(key: string): Conversation {
     const known = this.#open.get(key);
     if (known) return known;
-    const conversation = new Conversation(this.#client, key);
+    const conversation = new Conversation(this.#client, key, this.blobs);
     this.#open.set(key, conversation);
     if (this.#client.state.status === "online") void conversation.sync();
     return conversation;
+  }
+
+  /** The model that answers for an agent where the person did not choose. */
+  resolvedModel(agentId: string): string | undefined {
+    return this.agents.find((agent) => agent.id === agentId)?.model.resolved;
   }
 
   #connected(defaults: Result<"connect">["snapshot"]["sessionDefaults"]): void {
@@ -53,7 +69,8 @@ export class Chat {
     this.mainSessionKey = defaults.mainSessionKey;
     this.#resync();
     void this.#loadAgents();
-    for (const unsent of readUnsent()) this.open(unsent.sessionKey).resume(unsent);
+    void this.models.refresh();
+    for (const unsent of readUnsent()) this.open(unsent.sessionKey).outbox.resume(unsent);
   }
 
   #resync(): void {
@@ -65,7 +82,7 @@ export class Chat {
     try {
       this.agents = (await this.#client.call("agents.list", {})).agents;
     } catch {
-      // The list only serves the choice of an agent for a new session; without it the default one is taken.
+      // Without the list the default agent is taken for a new session, and `auto` does not say what it stands for.
     }
   }
 }

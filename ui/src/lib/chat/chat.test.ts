@@ -7,7 +7,6 @@ import { sendsOn } from "./keys";
 import { filterSessions, groupSessions } from "./sessions.svelte";
 import { dropUnsent, keepUnsent, readDraft, readUnsent, writeDraft } from "./storage";
 import { asText, headline } from "./tools";
-import { MAX, atEnd, extendDown, extendUp, shift } from "./window";
 
 test.each([
   ["Quarterly Report", "quarterly-report"],
@@ -102,23 +101,4 @@ test("tool calls in words", () => {
   expect(asText([{ type: "text", text: "a" }])).toBe("a");
   expect(asText({ a: 1 })).toBe('{\n  "a": 1\n}');
   expect(asText(null)).toBe("");
-});
-
-test("the window walks over 10,000 rows and never holds more than its size", () => {
-  const count = 10_000;
-  let window = atEnd(count);
-  while (window.from > 0) {
-    window = extendUp(window, count);
-    expect(Math.min(window.to, count) - window.from).toBeLessThanOrEqual(MAX);
-  }
-  expect(window.to).toBe(MAX);
-  while (window.to < count) {
-    const before = window;
-    window = extendDown(window, count);
-    // What was on the page and what is now overlap, so the place being read stays.
-    expect(window.from).toBeLessThan(before.to);
-    expect(Math.min(window.to, count) - window.from).toBeLessThanOrEqual(MAX);
-  }
-  expect(window.to).toBe(Infinity);
-  expect(shift({ from: 0, to: 240 }, 100)).toEqual({ from: 100, to: 340 });
 });

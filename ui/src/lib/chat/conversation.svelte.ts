@@ -3,9 +3,12 @@ import type { GatewayClient } from "$lib/gateway/client";
 import { DISCONNECTED, GatewayError } from "$lib/gateway/errors";
 import type { AgentEvent, ChatEvent, Message } from "$lib/gateway/wire";
 import { describe } from "$lib/strings";
-import { newId } from "./ids";
-import { dropUnsent, keepUnsent, readDraft, writeDraft, type Unsent } from "./storage";
-import { Timeline, type Activity, type Row, type Run } from "./timeline";
+import type { Blobs } from "./blobs";
+import { Draft } from "./draft.svelte";
+import { isAttached, localFile, type Attached, type LocalFile } from "./files";
+import { Outbox } from "./outbox";
+import { Rests } from "./rests.svelte";
+import { Timeline, plainText, type Activity, type Row, type Run } from "./timeline";
 
 const PAGE = 100;
 
@@ -18,7 +21,12 @@ export class Conversation {
   loaded = $state(false);
   /** Why the history could not be fetched. */
   error = $state<string>();
-  draft = $state("");
+  /** The message of the user that is being edited. */
+  editing = $state<{ key: string; text: string }>();
+  readonly draft: Draft;
+  readonly outbox: Outbox;
+  readonly blobs: Blobs;
+  readonly rests: Rests;
   readonly #client: GatewayClient;
   readonly #timeline = new Timeline();
   #cursor: string | undefined;
@@ -27,10 +35,13 @@ export class Conversation {
   #again = false;
   #frame: number | undefined;
 
-  constructor(client: GatewayClient, key: string) {
+  constructor(client: GatewayClient, key: string, blobs: Blobs) {
     this.#client = client;
     this.key = key;
-    this.draft = readDraft(key);
+    this.blobs = blobs;
+    this.draft = new Draft(key, blobs);
+    this.rests = new Rests(client, key);
+    this.outbox = new Outbox(client, key, this.#timeline, blobs, () => this.#publish());
   }
 
   get busy(): boolean {
@@ -43,11 +54,6 @@ export class Conversation {
 
   hasToolCall(id: string): boolean {
     return this.#timeline.toolCalls.has(id);
-  }
-
-  setDraft(text: string): void {
-    this.draft = text;
-    writeDraft(this.key, text);
   }
 
   /** Fetches the newest page; rows that are still right stay where they are. */
@@ -65,6 +71,7 @@ export class Conversation {
         this.#cursor = history.nextCursor;
         this.hasOlder = history.hasMore;
       }
+      for (const message of history.messages) this.outbox.confirm(message);
       this.error = undefined;
       this.loaded = true;
     } catch (error) {
@@ -97,38 +104,30 @@ export class Conversation {
     this.loading = "no";
   }
 
-  send(text: string): void {
-    const unsent: Unsent = { sessionKey: this.key, key: newId(), text, createdAt: new Date().toISOString() };
-    keepUnsent(unsent);
-    this.resume(unsent);
+  /** Sends the draft. */
+  send(): void {
+    this.outbox.send({ ...this.draft.take(), choice: this.draft.choice });
   }
 
-  /** Shows an unsent message, if it is not shown yet, and sends it. */
-  resume(unsent: Unsent): void {
-    const { key, text, createdAt } = unsent;
-    if (!this.rows.some((row) => row.key === key)) this.#timeline.addLocal(key, text, createdAt);
-    void this.#deliver(key, text);
-  }
-
-  /** Sends a message again under its own key: the gateway answers a repeat with the first answer. */
-  retry(row: Row): void {
-    const text = this.#timeline.textOf(row.key);
-    if (text !== undefined) void this.#deliver(row.key, text);
+  say(text: string): void {
+    this.outbox.send({ text, files: [], choice: this.draft.choice });
   }
 
   /** Takes a message that was not sent back into the composer. */
-  takeBack(row: Row): void {
-    const text = this.#timeline.textOf(row.key) ?? "";
-    this.#timeline.removeLocal(row.key);
-    dropUnsent(row.key);
-    this.setDraft(this.draft ? `${text}\n${this.draft}` : text);
-    this.#publish();
+  takeBack(key: string): void {
+    const back = this.outbox.takeBack(key);
+    if (back) this.draft.putBack(back.text, back.files, back.problem);
   }
 
-  /** Asks again after a run failed. */
-  askAgain(message: Message): void {
-    const prompt = this.#timeline.promptOf(message.runId);
-    if (prompt) this.send(prompt);
+  /** The message of the user that an answer can be asked for again with. */
+  promptOf(answer: Message): Message | undefined {
+    return this.#timeline.promptOf(answer);
+  }
+
+  /** Sends a message anew in the place of `message`; the conversation goes on from there. */
+  async replace(message: Message, text = plainText(message)): Promise<void> {
+    const files = await Promise.all(message.content.filter(isAttached).map((block) => this.#copy(block)));
+    this.outbox.send({ text, files, choice: this.draft.choice, replaces: message.id });
   }
 
   async abort(): Promise<void> {
@@ -154,26 +153,14 @@ export class Conversation {
     this.#publishSoon();
   }
 
-  async #deliver(key: string, text: string): Promise<void> {
-    this.#timeline.setSending(key, { state: "pending" });
-    this.#publish();
-    try {
-      const sent = await this.#client.call("chat.send", { sessionKey: this.key, message: text, idempotencyKey: key });
-      const state = sent.status === "queued" ? "queued" : "started";
-      const ended = sent.status === "ok" || sent.status === "error" || sent.status === "aborted";
-      this.#timeline.acknowledge(key, sent.messageId, ended ? undefined : state);
-      dropUnsent(key);
-    } catch (error) {
-      // Without a connection it stays pending, and goes out by itself when there is one again.
-      const lost = error instanceof GatewayError && error.code === DISCONNECTED;
-      if (!lost) this.#timeline.setSending(key, { state: "failed", reason: describe(error) });
-    }
-    this.#publish();
+  async #copy({ attachmentId, name, mimeType }: Attached): Promise<LocalFile> {
+    return localFile(name, mimeType, await this.blobs.bytes(attachmentId));
   }
 
   #apply(event: ChatEvent | Message): boolean {
     if ("state" in event) return this.#timeline.apply(event);
     this.#timeline.upsert(event);
+    this.outbox.confirm(event);
     return true;
   }
 
@@ -187,7 +174,7 @@ export class Conversation {
   #publish(): void {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#frame = undefined;
-    this.rows = [...this.#timeline.rows];
+    this.rows = this.#timeline.shown;
     this.runs = [...this.#timeline.runs.values()].map((run) => ({ ...run }));
   }
 

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { ChatEvent, History, Message } from "$lib/gateway/wire";
+import { localContent } from "./files";
 import { Timeline, plainText } from "./timeline";
 
 const message = (seq: number, role: Message["role"], text: string, more: Partial<Message> = {}): Message => ({
@@ -31,7 +32,7 @@ const texts = (timeline: Timeline): string[] => timeline.rows.map((row) => plain
 
 test("a sent row keeps its key from pending to confirmed", () => {
   const timeline = new Timeline();
-  timeline.addLocal("r", "hi", "now");
+  timeline.addLocal("r", localContent("hi", []), "now");
   expect(timeline.rows).toMatchObject([{ key: "r", sending: { state: "pending" } }]);
   timeline.setSending("r", { state: "failed", reason: "full" });
   expect(timeline.rows).toMatchObject([{ key: "r", sending: { state: "failed", reason: "full" } }]);
@@ -45,7 +46,7 @@ test("a sent row keeps its key from pending to confirmed", () => {
 
 test("the message's event may come before the answer to the call", () => {
   const timeline = new Timeline();
-  timeline.addLocal("r", "hi", "now");
+  timeline.addLocal("r", localContent("hi", []), "now");
   timeline.upsert(message(1, "user", "hi", { runId: "r" }));
   timeline.acknowledge("r", "m1", "started");
   expect(timeline.rows).toHaveLength(1);
@@ -55,7 +56,7 @@ test("the message's event may come before the answer to the call", () => {
 test("a row that is not sent yet never disappears and stays last", () => {
   const timeline = new Timeline();
   timeline.applyNewest(history([message(1, "user", "one")]));
-  timeline.addLocal("x", "unsent", "now");
+  timeline.addLocal("x", localContent("unsent", []), "now");
   timeline.upsert(message(2, "assistant", "from elsewhere"));
   timeline.applyNewest(history([message(1, "user", "other")], { sessionId: "after a reset" }));
   expect(texts(timeline)).toEqual(["other", "unsent"]);
@@ -144,7 +145,9 @@ test("a failed run says why, in one row", () => {
   expect(timeline.rows.at(-1)).toMatchObject({ message: { status: "failed", error } });
   timeline.upsert(message(2, "assistant", "", { id: "a", runId: "r", status: "failed", error }));
   expect(timeline.rows.map((row) => row.message.id)).toEqual(["m1", "a"]);
-  expect(timeline.promptOf("r")).toBe("q");
+  expect(timeline.promptOf(timeline.rows[1]!.message)?.id).toBe("m1");
+  timeline.upsert(message(3, "user", "never mind"));
+  expect(timeline.promptOf(timeline.rows[1]!.message)).toBeUndefined();
 });
 
 test("a stopped run keeps what it wrote", () => {
@@ -160,7 +163,7 @@ test("a stopped run keeps what it wrote", () => {
 test("an older page goes above, without doubles, with unique keys", () => {
   const timeline = new Timeline();
   timeline.applyNewest(history([message(3, "user", "three", { runId: "r" }), message(4, "assistant", "four")]));
-  timeline.addLocal("x", "unsent", "now");
+  timeline.addLocal("x", localContent("unsent", []), "now");
   const older = [message(1, "user", "one", { runId: "r" }), message(2, "user", "two", { runId: "r" }), message(3, "user", "three")];
   timeline.applyOlder(history(older));
   expect(texts(timeline)).toEqual(["one", "two", "three", "four", "unsent"]);
@@ -182,4 +185,34 @@ test("results find the call that they belong to", () => {
   timeline.upsert(message(2, "tool", "", { content: [result] }));
   expect(timeline.toolResults.get("t")).toEqual(result);
   expect(timeline.toolCalls.has("t")).toBe(true);
+});
+
+test("an edited message takes the place of what it replaces, at once on the page and for good when it is sent", () => {
+  const timeline = new Timeline();
+  timeline.applyNewest(history([message(1, "user", "q"), message(2, "assistant", "a"), message(3, "user", "q2"), message(4, "assistant", "a2")]));
+  const shown = (): string[] => timeline.shown.map((row) => plainText(row.message));
+  timeline.addLocal("r", localContent("edited", []), "now", "m3");
+  expect(shown()).toEqual(["q", "a", "edited"]);
+  timeline.setSending("r", { state: "failed", reason: "full" });
+  timeline.removeLocal("r");
+  expect(shown()).toEqual(["q", "a", "q2", "a2"]);
+  timeline.addLocal("r", localContent("edited", []), "now", "m3");
+  timeline.acknowledge("r", "m5", "started");
+  expect(texts(timeline)).toEqual(["q", "a", "edited"]);
+  timeline.upsert(message(5, "user", "edited", { runId: "r" }));
+  expect(texts(timeline)).toEqual(["q", "a", "edited"]);
+});
+
+test("what an edit elsewhere left behind goes with the next page, and what is older stays", () => {
+  const timeline = new Timeline();
+  timeline.applyNewest(history([message(2, "user", "q", { runId: "q" }), message(3, "assistant", "old", { runId: "q" })]));
+  timeline.applyOlder(history([message(1, "assistant", "older")]));
+  timeline.apply(event(0, "error", { runId: "lost" }));
+  timeline.addLocal("x", localContent("unsent", []), "now");
+  timeline.applyNewest(history([message(2, "user", "q", { runId: "q" }), message(4, "user", "new", { runId: "n" })], { hasMore: true }));
+  expect(texts(timeline)).toEqual(["older", "q", "new", "unsent"]);
+  expect(timeline.rows.some((row) => row.message.status === "failed")).toBe(false);
+  timeline.upsert(message(5, "user", "all anew", { runId: "m" }));
+  timeline.applyNewest(history([message(5, "user", "all anew", { runId: "m" })]));
+  expect(texts(timeline)).toEqual(["all anew", "unsent"]);
 });

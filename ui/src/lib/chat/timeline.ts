@@ -1,7 +1,8 @@
 /** The rows of one conversation, built from history, events and what this client is sending. No framework, no I/O. */
 import type { ChatEvent, Content, History, InFlightRun, Message, RunError } from "$lib/gateway/wire";
 
-export type Sending = { state: "pending" } | { state: "failed"; reason: string };
+/** `final`: sending it again as it is cannot help. */
+export type Sending = { state: "pending" } | { state: "failed"; reason: string; final?: boolean };
 
 export interface Row {
   /** Stays the same from the optimistic row to the confirmed message, so that the row on the page is never replaced. */
@@ -11,6 +12,8 @@ export interface Row {
   streaming: boolean;
   /** Set until the gateway has acknowledged a message of this client. */
   sending?: Sending;
+  /** The message that this one replaces, with all that came after it. */
+  replaces?: string | undefined;
 }
 
 export interface Run {
@@ -37,9 +40,16 @@ export class Timeline {
   #ended = new Set<string>();
 
   /** A message of this client, shown before the gateway knows of it. */
-  addLocal(key: string, text: string, createdAt: string): void {
-    const message: Message = { id: "", seq: 0, role: "user", content: [{ type: "text", text }], createdAt, status: "complete" };
-    this.rows.push({ key, message, streaming: false, sending: { state: "pending" } });
+  addLocal(key: string, content: Content[], createdAt: string, replaces?: string): void {
+    const message: Message = { id: "", seq: 0, role: "user", content, createdAt, status: "complete" };
+    this.rows.push({ key, message, streaming: false, sending: { state: "pending" }, replaces });
+  }
+
+  /** What the page shows: while an edited message is on its way, no longer what it replaces. */
+  get shown(): Row[] {
+    const cuts = this.rows.filter((row) => row.sending).map((row) => this.#cut(row.replaces));
+    const end = Math.min(...cuts);
+    return end === Infinity ? [...this.rows] : this.rows.filter((row, at) => at < end || row.sending);
   }
 
   setSending(key: string, sending: Sending): void {
@@ -48,6 +58,7 @@ export class Timeline {
 
   /** The gateway has the message, and its run goes on unless `runState` is undefined. */
   acknowledge(key: string, messageId: string, runState: Run["state"] | undefined): void {
+    this.#dropReplaced(key);
     this.#update(key, ({ sending: _, ...row }) => ({ ...row, message: { ...row.message, id: messageId, runId: key } }));
     if (!runState || this.runs.has(key) || this.#ended.has(key)) return;
     this.runs.set(key, { runId: key, state: runState, index: -1, since: Date.now() });
@@ -62,8 +73,9 @@ export class Timeline {
     this.#noteTools(message);
     const at = this.#find(message);
     if (at >= 0) {
-      const { key } = this.rows[at]!;
-      this.rows[at] = { key, message, streaming: false };
+      const { key, replaces } = this.rows[at]!;
+      this.rows[at] = { key, message, streaming: false, replaces };
+      this.#dropReplaced(key);
       return;
     }
     let position = this.rows.length;
@@ -123,20 +135,29 @@ export class Timeline {
     if (!joins) this.rows = this.rows.filter((row) => row.sending);
     this.sessionId = history.sessionId;
     for (const message of history.messages) this.upsert(message);
+    this.#dropLeftBehind(history);
     this.#settleRuns(history);
     if (history.inFlightRun) this.#resume(history.inFlightRun);
     return !joins;
   }
 
-  textOf(key: string): string | undefined {
-    const row = this.rows.find((each) => each.key === key);
-    return row && plainText(row.message);
+  /** The user's message that an answer belongs to, where no other message of the user came after it. */
+  promptOf(answer: Message): Message | undefined {
+    const at = this.rows.findLastIndex(({ message }) => message.role === "user");
+    const after = this.rows.findLastIndex(({ message }) => message.id === answer.id) > at;
+    return at >= 0 && after ? this.rows[at]!.message : undefined;
   }
 
-  /** Text of the user's message that started a run, for sending it again. */
-  promptOf(runId: string | undefined): string | undefined {
-    const row = this.rows.find(({ message }) => message.role === "user" && message.runId === runId);
-    return row && plainText(row.message);
+  /** The gateway has the message, so what it replaces is gone. */
+  #dropReplaced(key: string): void {
+    const end = this.#cut(this.rows.find((row) => row.key === key)?.replaces);
+    this.rows = this.rows.filter((row, at) => at < end || row.sending || row.key === key);
+  }
+
+  /** Where the rows that a message replaces begin. */
+  #cut(replaces: string | undefined): number {
+    const at = replaces ? this.rows.findIndex((row) => row.message.id === replaces) : -1;
+    return at < 0 ? Infinity : at;
   }
 
   #resume({ runId, messageId, text, index, startedAt }: InFlightRun): void {
@@ -146,6 +167,17 @@ export class Timeline {
     const at = this.rows.findIndex((row) => row.message.id === messageId);
     if (at >= 0) this.rows[at] = { ...this.rows[at]!, streaming: true, message: withText(this.rows[at]!.message, text) };
     else this.#append(runId, messageId, text);
+  }
+
+  /** What an edit replaced is missing in the page, where its number says it would be. */
+  #dropLeftBehind({ messages, hasMore }: History): void {
+    const listed = new Set(messages.map((message) => message.id));
+    const asked = new Set(this.rows.map(({ message }) => (message.role === "user" ? message.runId : undefined)));
+    const first = hasMore ? (messages[0]?.seq ?? Infinity) : 0;
+    this.rows = this.rows.filter(({ message, sending, streaming }) => {
+      if (sending || streaming || listed.has(message.id)) return true;
+      return message.seq === 0 ? message.role === "user" || asked.has(message.runId) : message.seq < first;
+    });
   }
 
   /** Runs that ended while nobody listened must not be shown as going on. */

@@ -23,6 +23,11 @@ export function encodeRequest(id: string, method: string, params: object): Uint8
   return encode({ type: "req", id, method, params }, { ignoreUndefined: true });
 }
 
+/** MessagePack carries bytes as they are where the schema says base64 text. */
+export function asBase64(bytes: Uint8Array): string {
+  return bytes as unknown as string;
+}
+
 /** Reads one frame. `undefined` for what this client has no use for: the challenge, or anything malformed. */
 export function decodeFrame(data: ArrayBuffer): Response | Event | undefined {
   let frame: unknown;

@@ -1,7 +1,11 @@
 /** Short names for the generated types that the UI uses, taken from the methods and events that carry them. */
-import type { Events, Methods } from "./generated/types";
+import type { AttachmentsGet } from "./ahead";
+import type { Events, Methods as Generated } from "./generated/types";
 
-export type { Events, Methods };
+export type { Events };
+export interface Methods extends Generated {
+  "attachments.get": AttachmentsGet;
+}
 export type Method = keyof Methods;
 export type EventName = keyof Events;
 export type Params<M extends Method> = Methods[M]["params"];
@@ -14,6 +18,8 @@ export type Content = Message["content"][number];
 export type InFlightRun = NonNullable<History["inFlightRun"]>;
 export type SessionRow = Result<"sessions.list">["sessions"][number];
 export type Health = Result<"health">;
+export type ModelRow = Result<"models.list">["models"][number];
+export type Thinking = NonNullable<Params<"chat.send">["thinking"]>;
 export type LogLine = Result<"logs.tail">["lines"][number];
 export type Diagnostic = Result<"diagnostics.list">["events"][number];
 export type ChatEvent = Events["chat.event"];

@@ -1,6 +1,6 @@
 /** Every word the pages show. A second language is a second file of this shape. */
-
-const plural = (count: number, one: string, many: string): string => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
+import { chat } from "./en.chat";
+import { plural } from "./plural";
 
 export const en = {
   app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", health: "Health" },
@@ -72,81 +72,7 @@ export const en = {
     cancel: "Cancel",
   },
 
-  chat: {
-    conversation: "Conversation",
-    loading: "Loading the conversation…",
-    older: "Loading older messages…",
-    start: "The conversation starts here.",
-    failedToLoad: "The conversation could not be loaded.",
-    tryAgain: "Try again",
-    tokens: (count: number) => plural(count, "token", "tokens"),
-    cost: (usd: number) => `$${usd.toFixed(usd > 0 && usd < 0.01 ? 4 : 2)}`,
-    newBelow: (count: number) => `${count.toLocaleString("en")} new`,
-    latest: "Latest",
-    jump: "Jump to the latest message",
-    you: "You",
-    assistant: "Answer",
-    system: "System",
-    from: (sender: string, channel: string) => `${sender} · ${channel}`,
-    truncated: "This message is longer than shown.",
-    thinking: "Thoughts",
-    copy: "Copy",
-    copied: "Copied",
-    copyMessage: "Copy message",
-    attachment: (name: string, size: string) => `${name}, ${size}`,
-  },
-
-  empty: {
-    title: "Say hello",
-    text: "Write a message, or start with one of these. The built-in guide answers at once, with no account.",
-    suggestions: ["What can you do?", "How do I connect a model?", "Explain sessions and agents"],
-  },
-
-  composer: {
-    label: "Message",
-    placeholder: (name: string) => `Message ${name}…`,
-    send: "Send",
-    stop: "Stop",
-    stopping: "Stopping…",
-    hint: "Enter sends · Shift+Enter new line",
-    stopFailed: (reason: string) => `Could not stop: ${reason}`,
-  },
-
-  sending: {
-    pending: "Sending…",
-    offline: "Waits for the connection",
-    failed: (reason: string) => `Not sent: ${reason}`,
-    retry: "Retry",
-    takeBack: "Edit",
-  },
-
-  run: {
-    queued: "Waits for the answer before it",
-    waiting: "Waiting for the model",
-    thinking: "Thinking",
-    writing: "Writing",
-    tool: (name: string) => (name ? `Running ${name}` : "Running a tool"),
-    slow: "no news for a while; Stop ends it",
-    aborted: "Stopped.",
-    interrupted: "Interrupted: the gateway stopped while this was written.",
-    failed: "The model did not answer.",
-    again: "Ask again",
-    finished: "The answer is ready",
-  },
-
-  cause: {
-    auth: "The provider did not accept the key. Check the key of this provider.",
-    rate_limit: "The provider asks to slow down for a moment.",
-    quota: "The account's quota is used up. Add credit, or choose another model.",
-    context: "The conversation is too long for this model. Start a new session.",
-    timeout: "The provider did not answer in time. Try again.",
-    network: "The provider could not be reached. Check the network.",
-    cut: "The provider ended the answer in the middle. Try again.",
-    request: "The provider did not accept the request. Another model may.",
-    retryIn: (seconds: number) => `It can be tried again in ${plural(seconds, "second", "seconds")}.`,
-  },
-
-  tool: { running: "running", done: "done", failed: "failed", ended: "no result", arguments: "Arguments", result: "Result", none: "No output" },
+  ...chat,
 
   health: {
     title: "Health",
