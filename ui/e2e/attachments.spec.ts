@@ -123,12 +123,12 @@ test("what is too much is said before anything is sent, and a chip can be taken 
   await open(page, sessionPath("file-limits"));
   await page.evaluate(() => {
     const data = new DataTransfer();
-    data.items.add(new File([new Uint8Array(17_000_000)], "film.mp4"));
+    data.items.add(new File([new Uint8Array(17_500_000)], "film.mp4"));
     data.items.add(new File([], "nothing.txt"));
     data.items.add(new File(["kept"], "kept.txt"));
     document.querySelector("section.pane")!.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
   });
-  await expect(page.getByRole("alert")).toContainText("“film.mp4” has");
+  await expect(page.getByRole("alert")).toContainText("“film.mp4” is too large");
   await expect(page.getByRole("alert")).toContainText("“nothing.txt” is empty");
   await expect(chips(page)).toHaveCount(1);
   await page.getByRole("button", { name: "Remove kept.txt" }).click();

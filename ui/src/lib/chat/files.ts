@@ -16,9 +16,10 @@ export type Attached = Extract<Content, { type: "image" | "file" }>;
 
 /** The gateway's own limits; one frame of 25 MiB carries all files of a message. */
 export const MAX_FILES = 32;
-export const MAX_FILE_BYTES = 16_000_000;
-export const MAX_TOTAL_BYTES = 24_000_000;
+export const MAX_FILE_BYTES = 16 * 1024 * 1024;
+export const MAX_TOTAL_BYTES = 24 * 1024 * 1024;
 const MAX_NAME = 255;
+const TYPE = /^[\w!#$&^.+-]{1,60}\/[\w!#$&^.+-]{1,60}$/;
 const LOCAL = "local:";
 /** Other types may carry scripts, SVG among them, and are never put on the page. */
 const SHOWN = ["image/png", "image/jpeg", "image/gif", "image/webp"];
@@ -29,10 +30,6 @@ export function isShown(mimeType: string): boolean {
 
 export function isAttached(block: Content): block is Attached {
   return block.type === "image" || block.type === "file";
-}
-
-export function isLocal(attachmentId: string): boolean {
-  return attachmentId.startsWith(LOCAL);
 }
 
 /** Reads what fits beside the files that are there, and says in words what does not. */
@@ -68,13 +65,14 @@ async function read(file: File): Promise<LocalFile | undefined> {
 }
 
 export function localFile(name: string, mimeType: string, content: Uint8Array<ArrayBuffer>): LocalFile {
-  const id = LOCAL + newId();
-  return { id, name: shorten(name) || t.attach.unnamed, mimeType: mimeType || "application/octet-stream", bytes: content };
+  const type = TYPE.test(mimeType) ? mimeType : "application/octet-stream";
+  return { id: LOCAL + newId(), name: cleanName(name) || t.attach.unnamed, mimeType: type, bytes: content };
 }
 
-/** Keeps the end, which says what kind of file it is. */
-function shorten(name: string): string {
-  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 32)}…${name.slice(-31)}`;
+/** The gateway takes no paths and no control characters. What is too long keeps its end, which says what it is. */
+function cleanName(given: string): string {
+  const name = given.replace(/[/\\\p{Cc}]/gu, "_").trim();
+  return name.length <= MAX_NAME ? name : `${name.slice(0, MAX_NAME - 96)}…${name.slice(-31)}`;
 }
 
 /** The parts of a message that is shown before the gateway has it. */

@@ -216,3 +216,16 @@ test("what an edit elsewhere left behind goes with the next page, and what is ol
   timeline.applyNewest(history([message(5, "user", "all anew", { runId: "m" })]));
   expect(texts(timeline)).toEqual(["all anew", "unsent"]);
 });
+
+test("a run that still answers what was edited away says nothing any more", () => {
+  const timeline = new Timeline();
+  timeline.applyNewest(history([message(1, "user", "q", { runId: "old" })]));
+  timeline.apply(event(0, "started", { runId: "old" }));
+  timeline.apply(delta(1, "half", { runId: "old" }));
+  timeline.addLocal("r", localContent("edited", []), "now", "m1");
+  timeline.acknowledge("r", "m3", "started");
+  timeline.apply(delta(2, " an answer", { runId: "old" }));
+  timeline.upsert(message(2, "assistant", "half", { id: "a", runId: "old", status: "aborted" }));
+  expect(texts(timeline)).toEqual(["edited"]);
+  expect([...timeline.runs.keys()]).toEqual(["r"]);
+});

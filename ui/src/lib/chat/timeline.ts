@@ -38,6 +38,8 @@ export class Timeline {
   toolCalls = new Set<string>();
   sessionId: string | undefined;
   #ended = new Set<string>();
+  /** Runs whose answers an edit of this client left behind; they may still be stopping. */
+  readonly #left = new Set<string>();
 
   /** A message of this client, shown before the gateway knows of it. */
   addLocal(key: string, content: Content[], createdAt: string, replaces?: string): void {
@@ -70,6 +72,7 @@ export class Timeline {
 
   /** Adds or replaces a message where it stands; a row never moves once it is shown. */
   upsert(message: Message): void {
+    if (message.runId && this.#left.has(message.runId)) return;
     this.#noteTools(message);
     const at = this.#find(message);
     if (at >= 0) {
@@ -86,6 +89,7 @@ export class Timeline {
 
   /** Applies one event; false means that something before it is missing and the history must be fetched again. */
   apply(event: ChatEvent): boolean {
+    if (this.#left.has(event.runId)) return true;
     if (event.state === "final" || event.state === "aborted" || event.state === "error") {
       this.#end(event);
       return true;
@@ -151,7 +155,13 @@ export class Timeline {
   /** The gateway has the message, so what it replaces is gone. */
   #dropReplaced(key: string): void {
     const end = this.#cut(this.rows.find((row) => row.key === key)?.replaces);
-    this.rows = this.rows.filter((row, at) => at < end || row.sending || row.key === key);
+    const gone = this.rows.filter((row, at) => at >= end && !row.sending && row.key !== key);
+    this.rows = this.rows.filter((row) => !gone.includes(row));
+    for (const { message } of gone) {
+      if (!message.runId || message.runId === key) continue;
+      this.#left.add(message.runId);
+      this.#close(message.runId);
+    }
   }
 
   /** Where the rows that a message replaces begin. */

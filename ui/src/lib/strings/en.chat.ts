@@ -50,7 +50,7 @@ export const chat = {
     list: "Files of this message",
     remove: (name: string) => `Remove ${name}`,
     tooMany: (most: number) => `A message takes at most ${most} files.`,
-    tooLarge: (name: string, size: string, most: string) => `“${name}” has ${size}; a file may have ${most}.`,
+    tooLarge: (name: string, size: string, most: string) => `“${name}” is too large: ${size}, and a file may have ${most}.`,
     tooMuch: (name: string, most: string) => `“${name}” does not fit: the files of a message may have ${most} together.`,
     isEmpty: (name: string) => `“${name}” is empty.`,
     unreadable: (name: string) => `“${name}” could not be read. Folders cannot be added.`,
