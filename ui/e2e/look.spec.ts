@@ -1,4 +1,4 @@
-import { answers, composer, expect, expectAccessible, open, sessionPath, test } from "./page";
+import { answers, ask, composer, expect, expectAccessible, mine, open, sessionPath, test } from "./page";
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 400]) {
@@ -14,6 +14,32 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
         await expectAccessible(page);
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+      });
+
+      test("files, an edit and the palette have no accessibility finding and nothing sticks out", async ({ page }) => {
+        const fits = async (): Promise<void> => {
+          await expectAccessible(page);
+          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        };
+        await open(page, sessionPath(`states-${colorScheme}-${width}`));
+        await page.locator("input[type=file]").setInputFiles([
+          { name: "a name that is too long for the chip it is shown in.txt", mimeType: "text/plain", buffer: Buffer.from("x") },
+          { name: "empty.txt", mimeType: "text/plain", buffer: Buffer.from("") },
+        ]);
+        await expect(page.getByRole("alert")).toContainText("is empty");
+        await fits();
+        await page.getByRole("button", { name: /^Remove/ }).click();
+        await ask(page, "What can you do?");
+        await mine(page).hover();
+        await page.getByRole("button", { name: "Edit message" }).click();
+        await fits();
+        await page.keyboard.press("Escape");
+        await page.keyboard.press("Control+k");
+        await expect(page.getByRole("listbox", { name: "Commands" }).getByRole("option").first()).toBeVisible();
+        await fits();
+        await page.getByRole("combobox", { name: "Search sessions and commands" }).fill("no such thing at all");
+        await expect(page.getByText("Nothing is called")).toBeVisible();
+        await fits();
       });
 
       test("health has no accessibility finding and nothing sticks out", async ({ page }) => {

@@ -4,13 +4,15 @@ import { newId } from "./chat/ids";
 import { GatewayClient, type Connection, type Issue } from "./gateway/client";
 import type { Health, Method } from "./gateway/wire";
 import { detectHost, type Host } from "./host/host";
-import { route } from "./route.svelte";
+import { Notices } from "./notices.svelte";
+import { chatHref, route } from "./route.svelte";
 import { t } from "./strings";
 
 export class App {
   readonly host: Host;
   readonly client: GatewayClient;
   readonly chat: Chat;
+  readonly notices: Notices;
   connection = $state.raw<Connection>({ status: "connecting" });
   /** Once connected, a loss shows a banner over what is there instead of taking it away. */
   everOnline = $state(false);
@@ -39,7 +41,13 @@ export class App {
       ],
       validate,
     });
-    this.chat = new Chat(this.client, (sessionKey, text) => this.#announce(sessionKey, text));
+    this.notices = new Notices(this.host);
+    this.chat = new Chat(this.client, {
+      answered: (sessionKey, text) => {
+        if (sessionKey === route.sessionKey) this.announcement = text;
+      },
+      ended: (sessionKey, ok) => this.#notify(sessionKey, ok),
+    });
     this.client.onState((state) => this.#onState(state));
     this.client.on("health", (health) => (this.paused = health.paused));
     this.client.on("gateway.paused", () => (this.paused = true));
@@ -74,9 +82,12 @@ export class App {
     route.sessionKey ??= state.hello.snapshot.sessionDefaults.mainSessionKey;
   }
 
-  #announce(sessionKey: string, text: string): void {
-    if (sessionKey === route.sessionKey) this.announcement = text;
-    if (document.hidden) this.host.notify(this.chat.sessions.get(sessionKey)?.title ?? t.app.name, t.run.finished);
+  #notify(sessionKey: string, ok: boolean): void {
+    const session = this.chat.sessions.get(sessionKey);
+    const open = (): void => {
+      window.location.hash = chatHref(sessionKey);
+    };
+    this.notices.tell(session?.label ?? session?.title ?? t.app.name, ok ? t.notices.ready : t.notices.failed, open);
   }
 }
 

@@ -9,22 +9,28 @@ import { readUnsent } from "./storage";
 
 type Agent = Result<"agents.list">["agents"][number];
 
+interface Listener {
+  /** Each answer as it enters a session. */
+  answered: (sessionKey: string, text: string) => void;
+  /** A run came to its end by itself. */
+  ended: (sessionKey: string, ok: boolean) => void;
+}
+
 export class Chat {
   readonly sessions: SessionList;
   agents = $state.raw<Agent[]>([]);
   defaultAgentId = $state("main");
   mainSessionKey = $state<string>();
+  /** A new session is being named. */
+  creating = $state(false);
   readonly models: ModelList;
   readonly blobs: Blobs;
   readonly #client: GatewayClient;
   readonly #open = new Map<string, Conversation>();
-  readonly #announce: (sessionKey: string, text: string) => void;
 
-  /** `announce` is told of each answer that ended. */
-  constructor(client: GatewayClient, announce: (sessionKey: string, text: string) => void) {
+  constructor(client: GatewayClient, listener: Listener) {
     this.#client = client;
     client.on("models.changed", () => void this.#loadAgents());
-    this.#announce = announce;
     this.blobs = new Blobs(client);
     this.sessions = new SessionList(client);
     this.models = new ModelList(client);
@@ -34,13 +40,14 @@ export class Chat {
     client.onGap(() => this.#resync());
     client.on("chat.event", (event) => {
       this.#open.get(event.sessionKey)?.receive(event);
+      if (event.state === "final" || event.state === "error") listener.ended(event.sessionKey, event.state === "final");
     });
     client.on("agent.event", (event) => this.#open.get(event.sessionKey)?.receiveActivity(event));
     client.on("session.message", ({ sessionKey, message }) => {
       this.#open.get(sessionKey)?.receiveMessage(message);
       if (message.role !== "assistant") return;
       const text = message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
-      if (text) this.#announce(sessionKey, text);
+      if (text) listener.answered(sessionKey, text);
     });
     client.on("session.changed", (change) => {
       this.sessions.apply(change);

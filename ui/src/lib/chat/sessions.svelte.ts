@@ -14,7 +14,9 @@ export class SessionList {
   #rows = $state.raw(new Map<string, SessionRow>());
   #cursor: string | undefined;
   readonly #client: GatewayClient;
-  readonly shown = $derived.by(() => filterSessions([...this.#rows.values()], this.query));
+  /** All that are known here, as they are listed. */
+  readonly all = $derived.by(() => filterSessions([...this.#rows.values()], ""));
+  readonly shown = $derived.by(() => (this.query ? filterSessions(this.all, this.query) : this.all));
 
   constructor(client: GatewayClient) {
     this.#client = client;

@@ -3,6 +3,9 @@ import type { Endpoint } from "$lib/gateway/client";
 import { TauriHost } from "./tauri";
 import { WebHost } from "./web";
 
+/** `ask`: the person has to be asked; `none`: there is nothing to notify with. */
+export type Permission = "granted" | "ask" | "blocked" | "none";
+
 export interface Host {
   readonly kind: "web" | "tauri";
   /** Where the gateway is, and the token for it where one is known. */
@@ -13,7 +16,12 @@ export interface Host {
   forgetToken(): void;
   /** Opens a web address outside of this page. */
   openExternal(url: string): void;
-  notify(title: string, body: string): void;
+  /** Whether this page may show notifications of the system. */
+  notifications(): Permission;
+  /** Only after the person's own click. */
+  askToNotify(): Promise<Permission>;
+  /** `onopen` where the person follows it. */
+  notify(title: string, body: string, onopen: () => void): void;
 }
 
 export function detectHost(): Host {

@@ -1,5 +1,5 @@
 import type { Endpoint } from "$lib/gateway/client";
-import type { Host } from "./host";
+import type { Host, Permission } from "./host";
 
 interface Internals {
   invoke(command: string, args?: Record<string, unknown>): Promise<unknown>;
@@ -30,6 +30,15 @@ export class TauriHost implements Host {
     void this.#internals.invoke("open_external", { url });
   }
 
+  notifications(): Permission {
+    return "granted";
+  }
+
+  askToNotify(): Promise<Permission> {
+    return Promise.resolve("granted");
+  }
+
+  /** A click brings the app's window to the front, which is the app's own doing. */
   notify(title: string, body: string): void {
     void this.#internals.invoke("notify", { title, body });
   }

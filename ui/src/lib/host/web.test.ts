@@ -1,5 +1,5 @@
 // @vitest-environment jsdom
-import { beforeEach, expect, test } from "vitest";
+import { beforeEach, expect, test, vi } from "vitest";
 import { WebHost, takeFragmentToken } from "./web";
 
 const TOKEN = "0123456789abcdef".repeat(4);
@@ -72,4 +72,34 @@ test("a typed token is kept for the tab, or for the browser, or forgotten", asyn
   host.forgetToken();
   expect([sessionStorage.length, localStorage.length]).toEqual([0, 0]);
   expect((await host.endpoint()).token).toBeUndefined();
+});
+
+test("notifications are shown only where the person allowed them, and lead back", async () => {
+  const shown: { title: string; onclick?: () => void }[] = [];
+  class Fake {
+    static permission = "default";
+    static requestPermission = (): Promise<string> => {
+      Fake.permission = "granted";
+      return Promise.resolve("granted");
+    };
+    onclick?: () => void;
+    close = (): void => undefined;
+    constructor(readonly title: string) {
+      shown.push(this);
+    }
+  }
+  const host = new WebHost(window);
+  expect(host.notifications()).toBe("none");
+  vi.stubGlobal("Notification", Fake);
+  window.focus = () => undefined;
+  const opened = vi.fn();
+  host.notify("early", "", opened);
+  expect([shown.length, host.notifications()]).toEqual([0, "ask"]);
+  expect(await host.askToNotify()).toBe("granted");
+  host.notify("report", "ready", opened);
+  shown[0]!.onclick!();
+  expect([shown.map(({ title }) => title), opened.mock.calls.length]).toEqual([["report"], 1]);
+  Fake.permission = "denied";
+  expect(host.notifications()).toBe("blocked");
+  vi.unstubAllGlobals();
 });

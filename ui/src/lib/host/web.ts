@@ -1,5 +1,5 @@
 import type { Endpoint } from "$lib/gateway/client";
-import type { Host } from "./host";
+import type { Host, Permission } from "./host";
 
 const KEY = "simpleclaw.token";
 const FRAGMENT = /^#token=([0-9a-f]{64})$/;
@@ -49,9 +49,29 @@ export class WebHost implements Host {
     this.#window.open(url, "_blank", "noopener,noreferrer");
   }
 
-  notify(title: string, body: string): void {
-    if ("Notification" in this.#window && Notification.permission === "granted") new Notification(title, { body });
+  notifications(): Permission {
+    if (!("Notification" in this.#window)) return "none";
+    return asPermission(Notification.permission);
   }
+
+  async askToNotify(): Promise<Permission> {
+    const now = this.notifications();
+    return now === "ask" ? asPermission(await Notification.requestPermission()) : now;
+  }
+
+  notify(title: string, body: string, onopen: () => void): void {
+    if (this.notifications() !== "granted") return;
+    const notification = new Notification(title, { body });
+    notification.onclick = () => {
+      this.#window.focus();
+      notification.close();
+      onopen();
+    };
+  }
+}
+
+function asPermission(permission: NotificationPermission): Permission {
+  return permission === "granted" ? "granted" : permission === "denied" ? "blocked" : "ask";
 }
 
 /** Reads `#token=` once and erases it, well formed or not, so that it stays neither in the address nor in the history. */

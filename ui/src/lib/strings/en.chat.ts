@@ -105,7 +105,6 @@ export const chat = {
     interrupted: "Interrupted: the gateway stopped while this was written.",
     failed: "The model did not answer.",
     again: "Ask again",
-    finished: "The answer is ready",
   },
 
   cause: {

@@ -74,6 +74,40 @@ export const en = {
 
   ...chat,
 
+  palette: {
+    title: "Commands",
+    open: "Search and commands",
+    search: "Search sessions and commands",
+    groups: { sessions: "Sessions", actions: "Commands" },
+    none: (query: string) => `Nothing is called “${query}”.`,
+    count: (count: number) => plural(count, "entry", "entries"),
+    keys: "↑ ↓ choose · Enter opens · Esc closes",
+    healthHint: "log diagnostics status",
+    themeHint: "theme colours appearance",
+    actions: {
+      newSession: "New session",
+      chat: "Go to the chat",
+      focus: "Write a message",
+      stop: "Stop this answer",
+      stopAll: "Stop all answers",
+      health: "Go to Health",
+      notifyOn: "Notify me when an answer is ready",
+      notifyOff: "No longer notify me",
+      copyAddress: "Copy the gateway's address",
+      system: "Theme: as the system",
+      light: "Theme: light",
+      dark: "Theme: dark",
+      reconnect: "Connect now",
+    },
+  },
+
+  notices: {
+    label: "Notify me when an answer is ready",
+    blocked: "Notifications are blocked in the settings of this browser",
+    ready: "The answer is ready",
+    failed: "The answer could not be given",
+  },
+
   health: {
     title: "Health",
     loading: "Asking the gateway…",

@@ -1,0 +1,94 @@
+/** What the palette offers, and in which order for a query. */
+import type { App } from "$lib/app.svelte";
+import { chatHref, route } from "$lib/route.svelte";
+import { t } from "$lib/strings";
+import { theme, type ThemeChoice } from "$lib/theme.svelte";
+import { fuzzy } from "./fuzzy";
+
+export interface Item {
+  id: string;
+  label: string;
+  /** What tells a session apart. */
+  hint?: string;
+  /** Words that find it beside its label. */
+  also: string;
+  run: () => void;
+}
+export interface Group {
+  name: "sessions" | "actions";
+  items: Item[];
+}
+
+const RECENT = 6;
+const MOST = 20;
+
+/** All of a kind that fit, the best first; the kind with the best fit comes first. */
+export function find(groups: Group[], query: string): Group[] {
+  if (query.trim() === "") {
+    return groups.map(({ name, items }) => ({ name, items: name === "sessions" ? items.slice(0, RECENT) : items })).filter(isFilled);
+  }
+  const ranked = groups.map(({ name, items }) => {
+    const scored = items.flatMap((item) => {
+      const score = fuzzy(query, item.label) ?? weaker(fuzzy(query, `${item.label} ${item.also}`));
+      return score === undefined ? [] : [{ item, score }];
+    });
+    scored.sort((a, b) => b.score - a.score);
+    return { name, best: scored[0]?.score ?? -Infinity, items: scored.slice(0, MOST).map(({ item }) => item) };
+  });
+  ranked.sort((a, b) => b.best - a.best);
+  return ranked.map(({ name, items }) => ({ name, items })).filter(isFilled);
+}
+
+export function itemsOf(app: App): Group[] {
+  const sessions = app.chat.sessions.all.map(
+    ({ key, label, title, lastMessagePreview }): Item => ({
+      id: key,
+      label: label ?? title,
+      hint: lastMessagePreview.slice(0, 120),
+      also: `${key} ${lastMessagePreview}`,
+      run: () => go(chatHref(key)),
+    }),
+  );
+  return [
+    { name: "sessions", items: sessions },
+    { name: "actions", items: actions(app) },
+  ];
+}
+
+function actions({ chat, client, host, notices, connection }: App): Item[] {
+  const words = t.palette.actions;
+  const item = (id: keyof typeof words, run: () => void, also = ""): Item => ({ id, label: words[id], also, run });
+  const key = route.sessionKey;
+  const conversation = key ? chat.open(key) : undefined;
+  const anyRuns = chat.sessions.all.some((session) => session.status === "running" || session.status === "queued");
+  const themes: ThemeChoice[] = ["system", "light", "dark"];
+  const chatShown = route.page === "chat";
+  return [
+    item("newSession", () => {
+      go(chatHref(key));
+      chat.creating = true;
+    }),
+    ...(chatShown ? [item("focus", () => document.getElementById("composer")?.focus())] : [item("chat", () => go(chatHref(key)))]),
+    ...(conversation?.busy ? [item("stop", () => void conversation.abort().catch(() => undefined))] : []),
+    ...(anyRuns ? [item("stopAll", () => void client.call("runs.abort", {}).catch(() => undefined))] : []),
+    ...(route.page === "health" ? [] : [item("health", () => go("#/health"), t.palette.healthHint)]),
+    ...(notices.permission === "none" || notices.permission === "blocked"
+      ? []
+      : [item(notices.on ? "notifyOff" : "notifyOn", () => void notices.toggle())]),
+    item("copyAddress", () => void host.endpoint().then(({ url }) => navigator.clipboard.writeText(url))),
+    ...themes.filter((each) => each !== theme.choice).map((each) => item(each, () => theme.choose(each), t.palette.themeHint)),
+    ...(connection.status === "offline" ? [item("reconnect", () => client.connect())] : []),
+  ];
+}
+
+function go(hash: string): void {
+  window.location.hash = hash;
+}
+
+function weaker(score: number | undefined): number | undefined {
+  return score === undefined ? undefined : score / 4 - 1;
+}
+
+function isFilled({ items }: Group): boolean {
+  return items.length > 0;
+}
