@@ -1,13 +1,6 @@
 import { deflateSync } from "node:zlib";
 import type { Page } from "@playwright/test";
-import { Gateway } from "./gateway";
 import { answers, composer, expect, expectAccessible, mine, open, sessionPath, test } from "./page";
-
-test.beforeAll(async ({ browser }) => {
-  const gateway = await Gateway.open(browser);
-  test.skip(!gateway.methods.includes("attachments.get"), "this gateway takes no attachments");
-  await gateway.close();
-});
 
 /** A picture of one colour. */
 function png(side: number): Buffer {

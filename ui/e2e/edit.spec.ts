@@ -1,14 +1,6 @@
-import { Gateway } from "./gateway";
 import { answers, ask, composer, expect, expectAccessible, mine, open, sessionPath, test } from "./page";
 
 test.describe("a message of mine", () => {
-  test.beforeAll(async ({ browser }) => {
-    const gateway = await Gateway.open(browser);
-    // Both came to the gateway together.
-    test.skip(!gateway.methods.includes("attachments.get"), "this gateway knows no branches");
-    await gateway.close();
-  });
-
   test("is edited with the keyboard, and the conversation goes on from there, in every window", async ({ page, context }) => {
     const path = sessionPath("edit");
     await open(page, path);

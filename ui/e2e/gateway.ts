@@ -11,8 +11,6 @@ interface Frame {
 
 export class Gateway {
   readonly #page: Page;
-  /** Methods that this gateway has. */
-  methods: string[] = [];
 
   private constructor(page: Page) {
     this.#page = page;
@@ -28,8 +26,7 @@ export class Gateway {
       (window as unknown as { socket: WebSocket }).socket = socket;
     });
     const client = { id: "e2e", version: "0", platform: "test", mode: "test" };
-    const hello = await gateway.call("connect", { minProtocol: 1, maxProtocol: 1, client, auth: { token: TOKEN } });
-    gateway.methods = (hello.features as { methods: string[] }).methods;
+    await gateway.call("connect", { minProtocol: 1, maxProtocol: 1, client, auth: { token: TOKEN } });
     return gateway;
   }
 

@@ -52,7 +52,7 @@ export class Chat {
     client.on("session.changed", (change) => {
       this.sessions.apply(change);
       // An edit elsewhere left a part of what is shown behind.
-      if ((change.reason as string) === "branched") void this.#open.get(change.key)?.sync();
+      if (change.reason === "branched") void this.#open.get(change.key)?.sync();
     });
   }
 

@@ -1,6 +1,5 @@
 /** Checks the params of a call against the gateway's own schemas, without `eval`, which the page's policy forbids. */
 import { Validator, type Schema } from "@cfworker/json-schema";
-import { AHEAD } from "./ahead";
 import type { Issue } from "./client";
 import schemas from "./generated/params.json";
 
@@ -19,7 +18,7 @@ export function validate(method: string, params: object): Issue[] {
 }
 
 function compile(method: string): Validator | undefined {
-  const schema = (schemas.methods as Record<string, Schema>)[method] ?? (AHEAD[method] as Schema | undefined);
+  const schema = (schemas.methods as Record<string, Schema>)[method];
   if (!schema) return undefined;
   const validator = new Validator({ ...schema, $defs: schemas.$defs } as Schema, "2020-12", false);
   validators.set(method, validator);

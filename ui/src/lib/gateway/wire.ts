@@ -1,11 +1,7 @@
 /** Short names for the generated types that the UI uses, taken from the methods and events that carry them. */
-import type { AttachmentsGet } from "./ahead";
-import type { Events, Methods as Generated } from "./generated/types";
+import type { Events, Methods } from "./generated/types";
 
-export type { Events };
-export interface Methods extends Generated {
-  "attachments.get": AttachmentsGet;
-}
+export type { Events, Methods };
 export type Method = keyof Methods;
 export type EventName = keyof Events;
 export type Params<M extends Method> = Methods[M]["params"];

@@ -21,6 +21,8 @@ export interface Group {
 
 const RECENT = 6;
 const MOST = 20;
+/** Below any fit of a label. */
+const BESIDE = -100;
 
 /** All of a kind that fit, the best first; the kind with the best fit comes first. */
 export function find(groups: Group[], query: string): Group[] {
@@ -29,7 +31,7 @@ export function find(groups: Group[], query: string): Group[] {
   }
   const ranked = groups.map(({ name, items }) => {
     const scored = items.flatMap((item) => {
-      const score = fuzzy(query, item.label) ?? weaker(fuzzy(query, `${item.label} ${item.also}`));
+      const score = fuzzy(query, item.label) ?? (contains(`${item.label} ${item.also}`, query) ? BESIDE : undefined);
       return score === undefined ? [] : [{ item, score }];
     });
     scored.sort((a, b) => b.score - a.score);
@@ -85,8 +87,10 @@ function go(hash: string): void {
   window.location.hash = hash;
 }
 
-function weaker(score: number | undefined): number | undefined {
-  return score === undefined ? undefined : score / 4 - 1;
+/** What stands beside a label is found by whole words' parts only: letters of it are everywhere. */
+function contains(text: string, query: string): boolean {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  return words.every((word) => text.toLowerCase().includes(word));
 }
 
 function isFilled({ items }: Group): boolean {

@@ -43,5 +43,6 @@ test("the kind that fits best comes first, and hints find too", () => {
   expect(labels("new s")[0]).toBe("New session");
   expect(labels("report")[0]).toBe("Quarterly report");
   expect(labels("diagnostics")).toEqual(["Go to Health"]);
+  expect(labels("dgnstcs")).toEqual([]);
   expect(labels("zzz")).toEqual([]);
 });
