@@ -35,6 +35,27 @@ test.describe("a message of mine", () => {
     await expect(answers(page)).toHaveCount(1);
   });
 
+  test("is edited while it is being answered, which stops that answer", async ({ page }) => {
+    await open(page, sessionPath("edit-running"));
+    await composer(page).fill("/slow What can you do?");
+    await page.keyboard.press("Enter");
+    await expect(answers(page)).toHaveCount(1);
+    await mine(page).hover();
+    await page.getByRole("button", { name: "Edit message" }).click();
+    await page.getByRole("textbox", { name: "Edit the message" }).fill("hello instead");
+    await page.keyboard.press("Enter");
+    await expect(mine(page)).toHaveCount(1);
+    await expect(mine(page)).toContainText("hello instead");
+    await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
+    await expect(answers(page)).toHaveCount(1);
+    await expect(page.getByText("Stopped.")).toBeHidden();
+    const text = await answers(page).innerText();
+    await page.reload();
+    await expect(mine(page)).toHaveCount(1);
+    await expect(answers(page)).toHaveCount(1);
+    expect((await answers(page).innerText()).slice(0, 40)).toBe(text.slice(0, 40));
+  });
+
   test("is asked again after Stop, and its answer takes the place of the stopped one", async ({ page }) => {
     await open(page, sessionPath("again"));
     await composer(page).fill("/slow What can you do?");

@@ -1,5 +1,6 @@
 /** The bytes of attachments as addresses that the page can show, fetched once and given back when nobody shows them. */
 import type { GatewayClient } from "$lib/gateway/client";
+import type { Result } from "$lib/gateway/wire";
 import { t } from "$lib/strings";
 import { isShown, type LocalFile } from "./files";
 
@@ -89,7 +90,7 @@ export class Blobs {
       parts.push(content);
       offset += content.length;
       if (part.nextOffset === undefined) {
-        if (offset !== part.sizeBytes) throw new Error(t.attach.incomplete);
+        if (!(await isWhole(parts, part))) throw new Error(t.attach.incomplete);
         return parts;
       }
       if (part.nextOffset !== offset) throw new Error(t.attach.incomplete);
@@ -113,6 +114,15 @@ function toBytes(content: unknown): Bytes {
   // A copy of its own: the decoder answers a view into the whole frame.
   if (content instanceof Uint8Array) return new Uint8Array(content);
   return Uint8Array.from(atob(String(content)), (character) => character.charCodeAt(0));
+}
+
+async function isWhole(parts: Bytes[], { sizeBytes, sha256 }: Result<"attachments.get">): Promise<boolean> {
+  if (length(parts) !== sizeBytes) return false;
+  // Missing where the page is served without TLS to another machine.
+  const subtle = crypto.subtle as SubtleCrypto | undefined;
+  if (!subtle) return true;
+  const digest = new Uint8Array(await subtle.digest("SHA-256", join(parts)));
+  return Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("") === sha256;
 }
 
 function length(parts: Bytes[]): number {

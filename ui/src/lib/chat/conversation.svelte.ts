@@ -6,9 +6,10 @@ import { describe } from "$lib/strings";
 import type { Blobs } from "./blobs";
 import { Draft } from "./draft.svelte";
 import { isAttached, localFile, type Attached, type LocalFile } from "./files";
+import { plainText } from "./messages";
 import { Outbox } from "./outbox";
 import { Rests } from "./rests.svelte";
-import { Timeline, plainText, type Activity, type Row, type Run } from "./timeline";
+import { Timeline, type Activity, type Row, type Run } from "./timeline";
 
 const PAGE = 100;
 

@@ -1,4 +1,5 @@
 // @vitest-environment jsdom
+import { createHash } from "node:crypto";
 import { beforeEach, expect, test, vi } from "vitest";
 import { Blobs } from "./blobs";
 import { Draft } from "./draft.svelte";
@@ -11,6 +12,7 @@ const file = (name: string, size: number, type = ""): File => {
   return made;
 };
 const bytes = (...values: number[]): Uint8Array<ArrayBuffer> => new Uint8Array(values);
+const sha = (content: Uint8Array): string => createHash("sha256").update(content).digest("hex");
 const urls = new Map<string, Blob>();
 
 beforeEach(() => {
@@ -76,7 +78,7 @@ test("the draft keeps its files until they are taken, and gets them back", async
 test("bytes come part by part, as bytes or as base64, once for all who show them", async () => {
   const call = vi.fn(async (_: string, { offset = 0 }: { offset?: number }) => {
     const content = offset === 0 ? bytes(1, 2, 3) : btoa("\u0004\u0005");
-    return { offset, sizeBytes: 5, content, ...(offset === 0 && { nextOffset: 3 }) };
+    return { offset, sizeBytes: 5, sha256: sha(bytes(1, 2, 3, 4, 5)), content, ...(offset === 0 && { nextOffset: 3 }) };
   });
   const blobs = new Blobs({ call: call as never });
   const [first, second] = await Promise.all([blobs.acquire("a", "image/png"), blobs.acquire("a", "image/png")]);
@@ -87,15 +89,17 @@ test("bytes come part by part, as bytes or as base64, once for all who show them
 });
 
 test("a file that is not whole is an error, and is asked for anew the next time", async () => {
-  const call = vi.fn(async () => ({ offset: 0, sizeBytes: 5, content: bytes(1) }));
+  const call = vi.fn(async () => ({ offset: 0, sizeBytes: 5, sha256: sha(bytes(1)), content: bytes(1) }));
   const blobs = new Blobs({ call: call as never });
   await expect(blobs.acquire("a", "image/png")).rejects.toThrow("did not arrive whole");
   await expect(blobs.acquire("a", "image/png")).rejects.toThrow();
   expect(call).toHaveBeenCalledTimes(2);
+  call.mockResolvedValue({ offset: 0, sizeBytes: 1, sha256: sha(bytes(2)), content: bytes(1) });
+  await expect(blobs.acquire("a", "image/png")).rejects.toThrow("did not arrive whole");
 });
 
 test("what a browser could act on gets a type that it does not", async () => {
-  const blobs = new Blobs({ call: (async () => ({ offset: 0, sizeBytes: 1, content: bytes(1) })) as never });
+  const blobs = new Blobs({ call: (async () => ({ offset: 0, sizeBytes: 1, sha256: sha(bytes(1)), content: bytes(1) })) as never });
   expect(urls.get(await blobs.acquire("a", "image/svg+xml"))!.type).toBe("application/octet-stream");
 });
 
@@ -113,7 +117,8 @@ test("a picture of this tab keeps its address when the gateway has it", async ()
 
 test("bytes that nobody shows are given back, the longest unused first", async () => {
   const size = 30_000_000;
-  const call = vi.fn(async () => ({ offset: 0, sizeBytes: size, content: new Uint8Array(size) }));
+  const content = new Uint8Array(size);
+  const call = vi.fn(async () => ({ offset: 0, sizeBytes: size, sha256: sha(content), content }));
   const blobs = new Blobs({ call: call as never });
   const addresses = [];
   for (const id of ["a", "b", "c"]) addresses.push(await blobs.acquire(id, "image/png"));

@@ -2,7 +2,7 @@
 import type { GatewayClient } from "$lib/gateway/client";
 import type { Message } from "$lib/gateway/wire";
 import { describe } from "$lib/strings";
-import { plainText } from "./timeline";
+import { plainText } from "./messages";
 
 export interface Rest {
   text: string;

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import type { ChatEvent, History, Message } from "$lib/gateway/wire";
 import { localContent } from "./files";
-import { Timeline, plainText } from "./timeline";
+import { plainText } from "./messages";
+import { Timeline } from "./timeline";
 
 const message = (seq: number, role: Message["role"], text: string, more: Partial<Message> = {}): Message => ({
   id: `m${seq}`,

@@ -1,5 +1,6 @@
 /** The rows of one conversation, built from history, events and what this client is sending. No framework, no I/O. */
 import type { ChatEvent, Content, History, InFlightRun, Message, RunError } from "$lib/gateway/wire";
+import { emptyAnswer, plainText, withText } from "./messages";
 
 /** `final`: sending it again as it is cannot help. */
 export type Sending = { state: "pending" } | { state: "failed"; reason: string; final?: boolean };
@@ -271,16 +272,4 @@ function keyFor({ id, runId, role }: Message, taken: Set<string>): string {
 
 function errorId(runId: string): string {
   return `error:${runId}`;
-}
-
-export function plainText(message: Message): string {
-  return message.content.map((block) => (block.type === "text" ? block.text : "")).join("");
-}
-
-function withText(message: Message, text: string): Message {
-  return { ...message, content: [...message.content.filter((block) => block.type !== "text"), { type: "text", text }] };
-}
-
-function emptyAnswer(id: string, runId: string): Message {
-  return { id, runId, seq: 0, role: "assistant", content: [], createdAt: new Date().toISOString(), status: "partial" };
 }
