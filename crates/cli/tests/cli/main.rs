@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use fake::{Fake, Peer, TOKEN};
 use serde_json::{Value, json};
-use tokio::io::AsyncWriteExt as _;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::process::{Child, Command};
 
 /// The command in a home of its own, ended when the test ends.
@@ -333,13 +333,18 @@ async fn ctrl_c_stops_the_run_and_ends_with_130_and_sigterm_ends_with_0() {
     let fake = Fake::start().await;
     let home = home_of(&fake);
     for (signal, exit) in [("-INT", 130), ("-TERM", 0)] {
-        let child = simpleclaw(home.path(), &["chat", "-m", "hello"]).spawn().expect("it starts");
+        let mut child = simpleclaw(home.path(), &["chat", "-m", "hello"]).spawn().expect("it starts");
         let pid = child.id().expect("it runs").to_string();
+        let mut shown = child.stdout.take().expect("is piped");
         let gateway = async {
             let mut peer = fake.greet().await;
             subscribed(&mut peer).await;
             let (run, _) = chat_sent(&mut peer).await;
             chat_event(&mut peer, &run, 0, json!({ "state": "delta", "delta": "Long" })).await;
+            // Only then does it know its run.
+            let mut text = [0; 4];
+            shown.read_exact(&mut text).await.expect("it shows the text");
+            assert_eq!(&text, b"Long");
             let kill = Command::new("kill").args([signal, &pid]).status().await.expect("kill runs");
             assert!(kill.success());
             if signal == "-INT" {
