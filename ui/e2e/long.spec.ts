@@ -96,7 +96,7 @@ test.describe("a long conversation", () => {
 test("the rest of a long message comes in parts", async ({ page, browser }) => {
   const own = sessionKey("cut");
   const gateway = await Gateway.open(browser);
-  const text = `${"line of text\n".repeat(50_000)}THE END`;
+  const text = `${`${"word ".repeat(200)}\n\n`.repeat(600)}THE END`;
   await gateway.call("chat.inject", { sessionKey: own, role: "assistant", message: text });
   await gateway.close();
   await open(page, pathOf(own));
