@@ -21,7 +21,7 @@ test("by keyboard alone: another session, Health, a new session, and back to the
   await command(page, `hrb ${name.slice(-4)}`);
   await expect(chosen(page)).toContainText("harbour");
   await page.keyboard.press("Enter");
-  expect(decodeURIComponent(page.url())).toContain(name);
+  await expect.poll(() => decodeURIComponent(page.url())).toContain(name);
   await expect(page.getByRole("article", { name: "You" })).toContainText(name);
   await command(page, "health");
   await page.keyboard.press("Enter");
