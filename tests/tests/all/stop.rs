@@ -146,7 +146,8 @@ async fn a_second_instance_names_the_first() {
     gateway.connect(Encoding::Json).await.ok("health", json!({})).await;
 }
 
-/// A port that somebody else has ends the start with 75, names the port, and leaves the other alone.
+/// A port that somebody else has ends the start with 75, names the port, its owner and a free one, and leaves the other
+/// alone.
 #[tokio::test]
 async fn a_taken_port_is_said() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -154,9 +155,15 @@ async fn a_taken_port_is_said() {
     let home = Home::with_config("models: {detect: false}\n");
     let failed = Gateway::try_in_home(&home, &["--port", &port]).await.err().expect("no start");
     assert_eq!(failed.exit, Some(75), "{failed:?}");
-    assert!(failed.line["error"]["message"].as_str().is_some_and(|words| words.contains(&port)), "{failed:?}");
-    // The home is free again.
-    Gateway::in_home(&home).await.connect(Encoding::Json).await;
+    let words = failed.line["error"]["message"].as_str().expect("words");
+    assert!(words.contains(&port), "{words}");
+    assert!(words.contains(&format!("(process {})", std::process::id())), "{words} does not name the owner");
+    let (_, free) = words.split_once("--port ").expect("another port is offered");
+    let free = free.trim_end_matches([')', '.']);
+    tokio::net::TcpStream::connect(listener.local_addr().expect("an address")).await.expect("the other goes on");
+    // The home is free again, and so is the port that was offered.
+    let gateway = Gateway::try_in_home(&home, &["--port", free]).await.expect("starts");
+    gateway.connect(Encoding::Json).await;
 }
 
 /// A configuration that is broken from the first start on ends with 78, line and column, and stays as it is.
