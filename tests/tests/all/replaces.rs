@@ -353,8 +353,8 @@ async fn nothing_is_mixed_up_under_load() {
     let mut accepted = Vec::new();
     for round in 0..40 {
         let page = clients[0].ok("chat.history", json!({ "sessionKey": "main", "limit": 6 })).await;
-        let questions = page["messages"].as_array().expect("a list").iter().filter(|message| message["role"] == "user");
-        let target = questions.last().map(|message| message["id"].clone());
+        let messages = page["messages"].as_array().expect("a list");
+        let target = messages.iter().rfind(|message| message["role"] == "user").map(|message| message["id"].clone());
         let mut asked = Vec::new();
         for (number, client) in clients.iter_mut().enumerate() {
             let run = format!("r{round}-{number}");
