@@ -26,6 +26,10 @@ use simpleclaw_gateway::logging::{self, LogOptions};
 pub const HIDDEN: &str = "--hidden";
 
 fn main() -> ExitCode {
+    #[cfg(target_os = "linux")]
+    if platform::hand_over() {
+        return ExitCode::SUCCESS;
+    }
     if !platform::has_display() {
         eprintln!(
             "simpleclaw-desktop: there is no display to show a tray icon or a window on. \

@@ -10,6 +10,23 @@ pub fn has_display() -> bool {
     true
 }
 
+/// Hands this launch to an app that runs already; whether there is one. The plugin does the same everywhere, but in the
+/// middle of a start, and on Linux a process that ends there does not always end well: this is asked before.
+#[cfg(target_os = "linux")]
+pub fn hand_over() -> bool {
+    // As the plugin names it, after the app's identifier.
+    const NAME: &str = "org.simpleclaw.desktop.SingleInstance";
+    const PATH: &str = "/org/simpleclaw/desktop/SingleInstance";
+    let Ok(bus) = zbus::blocking::connection::Builder::session()
+        .and_then(|bus| bus.method_timeout(std::time::Duration::from_secs(5)).build())
+    else {
+        return false;
+    };
+    let arguments: Vec<String> = std::env::args_os().map(|argument| argument.to_string_lossy().into_owned()).collect();
+    let folder = std::env::current_dir().unwrap_or_default().to_string_lossy().into_owned();
+    bus.call_method(Some(NAME), PATH, Some("org.SingleInstance.DBus"), "ExecuteCallback", &(arguments, folder)).is_ok()
+}
+
 /// Whether the bar with the tray is dark, so that the icon must be light. Nobody can be asked on most systems: this is
 /// the best guess.
 pub fn panel_is_dark() -> bool {
