@@ -63,6 +63,8 @@ pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
         .setup(move |app| {
             #[cfg(target_os = "macos")]
             app.set_activation_policy(tauri::ActivationPolicy::Accessory);
+            // Before there is a gateway that a signal must not cut off.
+            let signals = tauri::async_runtime::block_on(async { platform::EndSignals::listen() });
             app.manage(Desktop {
                 link: Link::start(home.clone(), logs.clone()),
                 tray: Tray::default(),
@@ -73,7 +75,10 @@ pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
             });
             tray::start(app.handle());
             tauri::async_runtime::spawn(follow(app.handle().clone(), hidden));
-            tauri::async_runtime::spawn(quit_on_signal(app.handle().clone()));
+            match signals {
+                Ok(signals) => drop(tauri::async_runtime::spawn(quit_on_signal(app.handle().clone(), signals))),
+                Err(error) => tracing::warn!(%error, "signals will end the app without a goodbye"),
+            }
             Ok(())
         })
         .build(tauri::generate_context!())?;
@@ -183,9 +188,9 @@ fn quit(app: &AppHandle) {
 }
 
 /// A log-out, `kill` and Ctrl-C in a terminal are a Quit.
-async fn quit_on_signal(app: AppHandle) {
+async fn quit_on_signal(app: AppHandle, mut signals: platform::EndSignals) {
     loop {
-        match platform::end_asked().await {
+        match signals.next().await {
             Ok(()) => quit(&app),
             Err(error) => return tracing::warn!(%error, "signals will end the app without a goodbye"),
         }
