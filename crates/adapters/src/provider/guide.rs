@@ -229,7 +229,7 @@ Agents use the first configured provider, else a local server, else me.";
 const PRIVACY_TEXT: &str = "\
 - **Your conversations** are kept on this machine, in `~/.simpleclaw`.
 - **The gateway** listens on this machine only, unless you change `gateway.bind`. Programs need its token to connect.
-- **What leaves the machine**: with a hosted model, your messages go to that provider. With a local \
+- **What leaves the machine**: with a hosted model, your messages and attachments go to that provider. With a local \
 model, or with me, they stay here.";
 
 const TRAY_TEXT: &str = "\
