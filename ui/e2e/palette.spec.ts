@@ -40,12 +40,11 @@ test("the arrows go around, the field keeps the focus and names what is chosen, 
   await open(page, sessionPath("arrows"));
   await expect(composer(page)).toBeFocused();
   await page.keyboard.press("Control+k");
-  const first = await chosen(page).innerText();
+  await expect(options(page).first()).toHaveAttribute("aria-selected", "true");
   await page.keyboard.press("ArrowDown");
-  expect(await chosen(page).innerText()).not.toBe(first);
+  await expect(options(page).nth(1)).toHaveAttribute("aria-selected", "true");
   await expect(field(page)).toBeFocused();
-  const named = await field(page).getAttribute("aria-activedescendant");
-  expect(await page.locator(`[id="${named}"]`).innerText()).toBe(await chosen(page).innerText());
+  await expect(field(page)).toHaveAttribute("aria-activedescendant", (await chosen(page).getAttribute("id"))!);
   await page.keyboard.press("ArrowUp");
   await page.keyboard.press("ArrowUp");
   await expect(options(page).last()).toHaveAttribute("aria-selected", "true");

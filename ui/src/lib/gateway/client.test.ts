@@ -163,6 +163,16 @@ describe("handshake", () => {
   });
 });
 
+test("an address that never opens is given up after 10 s and tried again", async () => {
+  const client = newClient();
+  client.connect();
+  await vi.advanceTimersByTimeAsync(10_000);
+  expect(client.state).toMatchObject({ status: "offline", reason: "unreachable" });
+  expect(latest().closed).toBe(true);
+  await vi.advanceTimersByTimeAsync(500);
+  expect(FakeSocket.all).toHaveLength(2);
+});
+
 describe("coming back", () => {
   test("tries again with growing delays, and starts over once it was online", async () => {
     const client = newClient();
@@ -275,6 +285,13 @@ describe("calls", () => {
     await vi.advanceTimersByTimeAsync(0);
     socket.end(1006);
     await lost;
+
+    const slow = newClient({}, () => new Promise((resolve) => setTimeout(() => resolve([]), 100)));
+    const slowSocket = await goOnline(slow);
+    const lostBefore = expect(slow.call("health", {})).rejects.toMatchObject({ code: "DISCONNECTED" });
+    slowSocket.end(1006);
+    await vi.advanceTimersByTimeAsync(100);
+    await lostBefore;
 
     const strict = newClient({}, () => Promise.resolve([{ path: "/sessionKey", message: "is empty" }]));
     const strictSocket = await goOnline(strict);

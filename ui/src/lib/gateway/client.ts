@@ -82,12 +82,14 @@ export class GatewayClient {
   }
 
   async call<M extends Method>(method: M, params: Params<M>, timeoutMs = CALL_MS): Promise<Result<M>> {
-    if (this.#state.status !== "online") throw localError(DISCONNECTED, "not connected");
+    this.#mustBeOnline();
     const issues = (await this.#options.validate?.(method, params)) ?? [];
     if (issues.length > 0) {
       const message = issues.map((issue) => `${issue.path || "/"}: ${issue.message}`).join("; ");
       throw new GatewayError({ code: "INVALID_REQUEST", message, details: { issues }, retryable: false });
     }
+    // The connection may have ended while the parameters were looked at.
+    this.#mustBeOnline();
     return (await this.#request(method, params, timeoutMs)) as Result<M>;
   }
 
@@ -104,6 +106,10 @@ export class GatewayClient {
     const socket = this.#socket;
     this.#drop(socket);
     socket?.close(1000);
+  }
+
+  #mustBeOnline(): void {
+    if (this.#state.status !== "online") throw localError(DISCONNECTED, "not connected");
   }
 
   async #open(): Promise<void> {
@@ -129,10 +135,13 @@ export class GatewayClient {
     this.#refusal = undefined;
     socket.onopen = () => void this.#handshake(socket, token);
     socket.onmessage = (message) => this.#receive(socket, message.data);
-    socket.onclose = (close) => this.#closed(socket, close);
+    socket.onclose = (close) => this.#ended(socket, close.code, close.reason);
+    // An address that swallows what is sent to it must not keep the page waiting.
+    this.#silence = setTimeout(() => this.#ended(socket, 1006, "silent"), HANDSHAKE_MS);
   }
 
   async #handshake(socket: WebSocket, token: string): Promise<void> {
+    clearTimeout(this.#silence);
     try {
       const client = { id: "simpleclaw-ui", mode: "ui", ...this.#options.identity };
       const params = { minProtocol: 1, maxProtocol: 1, client, auth: { token } };
@@ -169,10 +178,6 @@ export class GatewayClient {
     this.#seq = event.seq;
     for (const listener of this.#listeners.get(event.name as EventName) ?? []) listener(event.payload as never);
     if (lost) for (const listener of this.#gapListeners) listener();
-  }
-
-  #closed(socket: WebSocket, close: CloseEvent): void {
-    this.#ended(socket, close.code, close.reason);
   }
 
   #ended(socket: WebSocket, code: number, reason: string): void {
