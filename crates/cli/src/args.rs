@@ -52,6 +52,11 @@ pub enum Command {
         #[arg(value_name = "JSON")]
         params: Option<String>,
     },
+    /// Look at the configuration, and change it; works without a running gateway too
+    Config {
+        #[command(subcommand)]
+        command: crate::config::ConfigCommand,
+    },
     /// Talk to an agent
     Chat(ChatOptions),
     /// Print the token of this home

@@ -8,6 +8,10 @@ pub const ERROR: u8 = 1;
 pub const USAGE: u8 = 2;
 pub const UNREACHABLE: u8 = 3;
 pub const AUTH: u8 = 4;
+/// The home is locked, or the port is taken.
+pub const TAKEN: u8 = 75;
+/// The configuration is bad, or would be.
+pub const CONFIG: u8 = 78;
 pub const INTERRUPTED: u8 = 130;
 
 /// The exit code, and the `error` object that `--json` prints.

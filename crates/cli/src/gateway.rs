@@ -7,7 +7,7 @@ use simpleclaw_gateway::logging::{self, LogOptions};
 use simpleclaw_gateway::{Gateway, Home, Options, StartError, StopReason};
 
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::failure::{CONFIG, Failure};
 use crate::input::{Interrupts, Terminations};
 use crate::output::Output;
 
@@ -28,8 +28,6 @@ pub struct RunOptions {
     pub bind: Option<String>,
 }
 
-/// Exit code of a start that the configuration prevents.
-const CONFIG: u8 = 78;
 /// How long a graceful stop may take.
 const STOP_WITHIN: Duration = Duration::from_secs(10);
 

@@ -14,12 +14,7 @@ const MAX_INPUT: u64 = simpleclaw_client::MAX_OUTGOING as u64;
 pub fn params(given: Option<String>) -> Result<Value, Failure> {
     let text = match given.as_deref() {
         None => return Ok(json!({})),
-        Some("-") => {
-            let mut text = String::new();
-            let read = std::io::stdin().lock().take(MAX_INPUT).read_to_string(&mut text);
-            read.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
-            text
-        }
+        Some("-") => all()?,
         Some(text) => text.to_owned(),
     };
     let params: Value =
@@ -28,6 +23,14 @@ pub fn params(given: Option<String>) -> Result<Value, Failure> {
         true => Ok(params),
         false => Err(Failure::usage("the params are not a JSON object")),
     }
+}
+
+/// All of standard input.
+pub fn all() -> Result<String, Failure> {
+    let mut text = String::new();
+    let read = std::io::stdin().lock().take(MAX_INPUT).read_to_string(&mut text);
+    read.map_err(|error| Failure::usage(format!("cannot read standard input: {error}")))?;
+    Ok(text)
 }
 
 /// Lines of standard input until its end. A thread of its own, because a read that waits for a person cannot be

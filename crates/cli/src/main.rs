@@ -5,6 +5,7 @@
 
 mod args;
 mod chat;
+mod config;
 mod connect;
 mod failure;
 mod gateway;
@@ -48,6 +49,7 @@ fn run(args: Args, output: Output) -> Result<(), Failure> {
             call(&global, output, "health", params, show::health)
         }
         Command::Call { method, params } => call(&global, output, &method, input::params(params)?, show::any),
+        Command::Config { command } => client_runtime()?.block_on(config::run(&global, command, output)),
         Command::Chat(options) => client_runtime()?.block_on(chat::run(&global, options, output)),
         Command::Token => {
             let token = place::token(&global)?;

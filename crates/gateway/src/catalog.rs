@@ -2,7 +2,7 @@
 //! Speaking to a provider is `adapters`'.
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use simpleclaw_adapters::provider::detect::{self, Candidate};
@@ -57,9 +57,11 @@ pub struct Catalog {
 }
 
 struct Shared {
-    configured: Vec<Source>,
+    /// As the configuration has them now; whoever resolves takes a copy.
+    configured: RwLock<Arc<Vec<Source>>>,
     guide: Arc<dyn Provider>,
-    detect: bool,
+    /// Whether the machine is looked over.
+    detect: watch::Sender<bool>,
     found: watch::Sender<Option<Vec<Source>>>,
     lists: Mutex<Lists>,
 }
@@ -82,39 +84,55 @@ struct Source {
 impl Catalog {
     /// Builds every configured provider. One that cannot be built is listed with its reason.
     pub fn new(config: &Config, home: &Home) -> Self {
-        let configured = config.models.providers.iter().map(|(id, provider)| configured(id, provider, home)).collect();
         let shared = Shared {
-            configured,
+            configured: RwLock::new(Arc::new(build(config, home))),
             guide: Arc::new(Guide::new()),
-            detect: config.models.detect,
+            detect: watch::Sender::new(config.models.detect),
             found: watch::Sender::new(None),
             lists: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Whether any provider is configured, and whether one of them cannot be used.
-    pub fn configured(&self) -> (usize, Vec<String>) {
-        let broken = self.shared.configured.iter().filter(|source| source.provider.is_err());
-        (self.shared.configured.len(), broken.map(|source| source.id.clone()).collect())
+    /// Builds the configured providers anew. A turn that has its provider keeps it.
+    pub fn configure(&self, config: &Config, home: &Home) {
+        let built = Arc::new(build(config, home));
+        *self.shared.configured.write().unwrap_or_else(PoisonError::into_inner) = built;
+        self.lock().clear();
+        self.shared.detect.send_replace(config.models.detect);
+    }
+
+    /// Which configured providers cannot be used, in words.
+    pub fn trouble(&self) -> Option<String> {
+        let configured = self.configured();
+        let broken: Vec<_> = configured.iter().filter(|source| source.provider.is_err()).collect();
+        let ids = || broken.iter().map(|source| source.id.as_str()).collect::<Vec<_>>().join(", ");
+        (!broken.is_empty()).then(|| format!("these providers cannot be used: {}", ids()))
+    }
+
+    fn configured(&self) -> Arc<Vec<Source>> {
+        Arc::clone(&self.shared.configured.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Asks the first provider for its models, so that what `auto` stands for is known before the next turn.
+    pub async fn ask_first(&self) {
+        if let Some(first) = self.configured().iter().find(|source| source.provider.is_ok()) {
+            // A failure is remembered as well, and told to whoever asks.
+            let _ = self.models(first).await;
+        }
     }
 
     /// Looks for model servers on this machine, again and again; `changed` is told what differs.
     pub async fn watch_machine(self, changed: impl Fn(&str) + Send) {
-        // So that what `auto` stands for is known before the first turn.
-        if let Some(first) = self.shared.configured.iter().find(|source| source.provider.is_ok()) {
-            let _ = self.models(first).await;
-        }
-        if !self.shared.detect {
-            self.shared.found.send_replace(Some(vec![]));
-            return std::future::pending().await;
-        }
+        self.ask_first().await;
+        let mut wanted = self.shared.detect.subscribe();
         loop {
-            let found = detect::detect(&Candidate::defaults()).await;
+            let look = *wanted.borrow_and_update();
+            let found = if look { detect::detect(&Candidate::defaults()).await } else { vec![] };
             let mut sources = Vec::new();
             for server in found {
                 let id = server.kind.id().to_owned();
-                if self.shared.configured.iter().any(|source| source.id == id) {
+                if self.configured().iter().any(|source| source.id == id) {
                     continue;
                 }
                 let seen = server.models.iter().map(|model| model.id.clone()).collect();
@@ -140,7 +158,8 @@ impl Catalog {
             if before != after {
                 changed(&after);
             }
-            tokio::time::sleep(DETECT_EVERY).await;
+            // Sooner where the configuration says otherwise.
+            let _ = tokio::time::timeout(DETECT_EVERY, wanted.changed()).await;
         }
     }
 
@@ -150,7 +169,7 @@ impl Catalog {
             let (provider, model) = wanted.split_once('/').unwrap_or((wanted, ""));
             return self.named(provider, model, reason).await;
         }
-        for source in &self.shared.configured {
+        for source in self.configured().iter() {
             if source.provider.is_ok() {
                 return self.first_model(source).await;
             }
@@ -171,7 +190,7 @@ impl Catalog {
         if primary != "auto" {
             return primary.to_owned();
         }
-        if let Some(source) = self.shared.configured.iter().find(|source| source.provider.is_ok()) {
+        if let Some(source) = self.configured().iter().find(|source| source.provider.is_ok()) {
             let known = self.lock().get(&source.id).and_then(|(_, list)| list.as_ref().ok()?.first().cloned());
             return format!("{}/{}", source.id, known.map_or_else(|| "auto".to_owned(), |model| model.id));
         }
@@ -183,7 +202,7 @@ impl Catalog {
     /// Every model of every provider; a provider that fails is one row with its reason.
     pub async fn list(&self) -> Vec<ModelRow> {
         let found = self.shared.found.borrow().clone().unwrap_or_default();
-        let sources: Vec<_> = self.shared.configured.iter().cloned().chain(found).collect();
+        let sources: Vec<_> = self.configured().iter().cloned().chain(found).collect();
         let lists = futures_util::future::join_all(sources.iter().map(|source| self.models(source))).await;
         let mut rows = Vec::new();
         for (source, list) in sources.iter().zip(lists) {
@@ -210,7 +229,8 @@ impl Catalog {
             return Ok(self.guide(reason));
         }
         let found = self.shared.found.borrow().clone().unwrap_or_default();
-        let Some(source) = self.shared.configured.iter().chain(&found).find(|source| source.id == provider) else {
+        let configured = self.configured();
+        let Some(source) = configured.iter().chain(&found).find(|source| source.id == provider) else {
             return Err(no_provider(
                 provider,
                 model,
@@ -274,6 +294,10 @@ impl Catalog {
     fn lock(&self) -> std::sync::MutexGuard<'_, Lists> {
         self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn build(config: &Config, home: &Home) -> Vec<Source> {
+    config.models.providers.iter().map(|(id, provider)| configured(id, provider, home)).collect()
 }
 
 fn configured(id: &str, config: &ProviderConfig, home: &Home) -> Source {

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 
 use simpleclaw_protocol::session::valid_name;
 
-pub(crate) use files::{hex, sync_folder, write_private};
+pub(crate) use files::{hex, replace, sync_folder, write_private};
 pub use lock::{HomeLock, LockError, LockFile};
 pub use token::Token;
 
@@ -82,6 +82,11 @@ impl Home {
         self.path.join("config.yaml")
     }
 
+    /// The former versions of the configuration.
+    pub fn history_dir(&self) -> PathBuf {
+        self.path.join("config.history")
+    }
+
     pub fn state_dir(&self) -> PathBuf {
         self.path.join("state")
     }
@@ -138,7 +143,7 @@ impl Home {
     }
 }
 
-fn make_private_folder(path: &Path) -> Result<(), HomeError> {
+pub(crate) fn make_private_folder(path: &Path) -> Result<(), HomeError> {
     let failed = |source| HomeError::Io { doing: "make the folder", path: path.to_owned(), source };
     match fs::metadata(path) {
         Ok(there) if !there.is_dir() => return Err(HomeError::NotAFolder(path.to_owned())),

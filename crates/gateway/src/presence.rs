@@ -55,6 +55,11 @@ impl Presence {
         }
     }
 
+    /// The program at the other end of a connection.
+    pub fn client_of(&self, conn_id: &str) -> Option<String> {
+        self.lock().connections.get(conn_id).map(|entry| entry.client_id.clone())
+    }
+
     /// Waits for a change since the last wait; for one waiter.
     pub async fn changed(&self) {
         self.changed.notified().await;

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
-use crate::config::{self, ConfigHandle};
+use crate::config::{self, ConfigHandle, Overrides};
 use crate::control::Control;
 use crate::events::Events;
 use crate::gateway::{Options, StartError};
@@ -90,7 +90,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let events = Events::default();
     let logs = options.logs.unwrap_or_else(LogHandle::detached);
 
-    let config = steps.run("config", async { load_config(&home, options.port, options.bind) }).await?;
+    let overrides = Overrides { port: options.port, bind: options.bind };
+    let config = steps.run("config", async { load_config(&home, overrides) }).await?;
     logs.set_level(&config.current().config.logging.level);
 
     let store = match Store::open(&home.db_path()).await {
@@ -188,31 +189,20 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
 }
 
-fn load_config(
-    home: &crate::home::Home,
-    port: Option<u16>,
-    bind: Option<String>,
-) -> Result<(ConfigHandle, Done), StartError> {
-    let mut loaded = config::load(home)?;
+fn load_config(home: &crate::home::Home, overrides: Overrides) -> Result<(ConfigHandle, Done), StartError> {
+    let loaded = config::load(home)?;
     let done = match &loaded.problem {
         Some(problem) => Done::Degraded(format!("the last good version runs: {}", problem.message)),
         None => Done::Ok,
     };
-    if port.is_some() || bind.is_some() {
-        let mut config = (*loaded.config).clone();
-        config.gateway.port = port.unwrap_or(config.gateway.port);
-        config.gateway.bind = bind.unwrap_or(config.gateway.bind);
-        loaded.config = Arc::new(config);
-    }
-    Ok((ConfigHandle::new(loaded), done))
+    Ok((ConfigHandle::new(loaded, overrides), done))
 }
 
 fn models(config: &ConfigHandle, home: &crate::home::Home) -> (Catalog, Done) {
     let catalog = Catalog::new(&config.current().config, home);
-    let (_, broken) = catalog.configured();
-    let done = match broken.is_empty() {
-        true => Done::Ok,
-        false => Done::Degraded(format!("these providers cannot be used: {}", broken.join(", "))),
+    let done = match catalog.trouble() {
+        None => Done::Ok,
+        Some(words) => Done::Degraded(words),
     };
     (catalog, done)
 }

@@ -2,4 +2,4 @@
 
 mod model;
 
-pub use model::{Answer, Gate, Model, Step};
+pub use model::{Answer, Gate, KEY, MODEL, Model, Step};

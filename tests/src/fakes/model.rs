@@ -18,8 +18,8 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 /// The key that callers must show.
-const KEY: &str = "fake-model-key";
-const MODEL: &str = "scripted";
+pub const KEY: &str = "fake-model-key";
+pub const MODEL: &str = "scripted";
 
 /// One thing that a streamed answer does.
 #[derive(Clone)]

@@ -4,6 +4,7 @@
 mod attachments;
 mod chat;
 mod clients;
+mod config;
 mod conformance;
 mod durable;
 mod failures;

@@ -21,7 +21,7 @@ const NAME_WORDS: &str = "must be 1 to 64 of a-z 0-9 . _ - and start with a lett
 pub fn literal_secrets(tree: &Node, issues: &mut Issues) {
     for node in mask::secrets(tree) {
         match &node.kind {
-            Kind::Text(text) if text == MASK => {
+            Kind::Text(text) if text.trim_end() == MASK => {
                 issues.error("", node.place, format!("`{MASK}` hides a secret and is none; write the secret itself"));
             }
             Kind::Text(text) if !has_variable(text) => issues.warning(

@@ -95,6 +95,13 @@ pub fn mask_value(value: &mut Value, known: &[String]) {
     mask_below(value, false, known);
 }
 
+/// A value as it is shown; `secret`: it stands below a secret's key.
+pub fn masked(value: &Value, secret: bool) -> Value {
+    let mut value = value.clone();
+    mask_below(&mut value, secret, &[]);
+    value
+}
+
 fn mask_below(value: &mut Value, secret: bool, known: &[String]) {
     match value {
         Value::String(text) if secret || holds_secret(text) || long(known).any(|known| text.contains(known)) => {
@@ -138,19 +145,36 @@ pub fn mask_text(text: &str, tree: &Node) -> String {
         };
         out.push_str(before);
         out.push_str(MASK);
-        // A block's last line break belongs to the lines, not to the secret.
-        out.push_str(hidden.get(hidden.trim_end_matches(['\r', '\n']).len()..).unwrap_or_default());
+        // A block's last line break, and the indent of what follows it, belong to the lines, not to the secret.
+        out.push_str(hidden.get(hidden.trim_end().len()..).unwrap_or_default());
         done = end;
     }
     out.push_str(text.get(done..).unwrap_or_default());
-    let known = secrets(tree).into_iter().filter_map(|node| match &node.kind {
+    mask_comments(&hide(out, &texts(tree)))
+}
+
+/// Hides secrets in the comments of a text that reads as `tree`, as [`mask_text`] does there; line for line.
+pub fn mask_comments_alone(text: &str, tree: &Node) -> String {
+    let known = texts(tree);
+    let lines = text.split_inclusive('\n').map(|line| match line.split_once('#') {
+        Some((before, comment)) => format!("{before}#{}", hide(comment.to_owned(), &known)),
+        None => line.to_owned(),
+    });
+    mask_comments(&lines.collect::<String>())
+}
+
+/// The texts of a tree's secrets.
+pub fn texts(tree: &Node) -> Vec<String> {
+    let text = |node: &Node| match &node.kind {
         Kind::Text(text) => Some(text.trim().to_owned()),
         _ => None,
-    });
-    for secret in long(&known.collect::<Vec<_>>()) {
-        out = out.replace(secret, MASK);
-    }
-    mask_comments(&out)
+    };
+    secrets(tree).into_iter().filter_map(text).collect()
+}
+
+/// Hides each of these texts that is long enough to be known by itself.
+pub fn hide(text: String, known: &[String]) -> String {
+    long(known).fold(text, |text, secret| text.replace(secret, MASK))
 }
 
 fn keys_with_secrets(node: &Node, places: &mut Vec<(usize, usize)>) {
@@ -265,6 +289,7 @@ mod tests {
             ("token: hunter2  # mine\nb: 1\n", "token: __masked__  # mine\nb: 1\n"),
             ("{token: 'a', x: {apiKey: \"b\"}}", "{token: __masked__, x: {apiKey: __masked__}}"),
             ("token: |\n  line\n  more\nb: 1\n", "token: |\n  __masked__\nb: 1\n"),
+            ("a:\n  token: |\n    line\n  b: 1\n", "a:\n  token: |\n    __masked__\n  b: 1\n"),
             ("token: {secret: a}\nsecret: b\n", "token: {secret: a}\nsecret: __masked__\n"),
             ("webhook: {secret: b}\n", "webhook: {secret: __masked__}\n"),
             ("token: {env: A, x: b}\n", "token: {env: __masked__, x: __masked__}\n"),

@@ -2,14 +2,24 @@
 //!
 //! The way of a file: `read` (bytes to text) → `tree` (text to values with places) → `substitute` (`${VAR}`) →
 //! `validate` (against the schema) → `types` → `check` (rules between keys). `mask` hides the secrets of what is shown.
-//! The person's file is never written here.
 //!
-//! Elsewhere, when they are built: changing the text, history, watching, what a change restarts.
+//! The way of a change (`change`): `patch` (what the file shall say) → `plan` (the steps to it) → `edit` (the text) → all
+//! of the above → `save` and `history`. Reading never writes the person's file.
+//!
+//! Elsewhere: what a running gateway makes of a change (`reload`). Not built yet: watching the file.
 
+mod change;
 mod check;
+mod edit;
+mod handle;
+mod history;
 mod issues;
 mod mask;
+mod patch;
+mod plan;
+mod raw;
 mod read;
+mod save;
 mod schema;
 mod secret;
 mod substitute;
@@ -26,7 +36,11 @@ use sha2::{Digest, Sha256};
 use simpleclaw_protocol::health::ConfigProblem;
 use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 
+pub use change::{Change, Changed, NotChanged, Request, look, make, versions};
+pub use edit::Refused;
+pub use handle::{ConfigHandle, Overrides};
 pub use mask::MASK;
+pub use save::NotSaved;
 pub use schema::{SCHEMA_VERSION, schema, schema_at, ui_hints};
 pub use secret::{Secret, SecretRef};
 pub use types::*;
@@ -80,13 +94,34 @@ impl std::error::Error for ConfigError {}
 /// Reads the file of a home. No file is no error: the defaults are in use. A file with errors leaves the last good
 /// version in use; a good one becomes it (`state/config.last-good.yaml`).
 pub fn load(home: &Home) -> Result<Loaded, ConfigError> {
-    load_with(home, &|name| std::env::var(name).ok())
+    load_with(home, &from_environment)
+}
+
+/// Reads the file and writes nothing. Where it has errors, what a start would run, or the defaults, stand beside them.
+pub fn inspect(home: &Home) -> Loaded {
+    let file = File::read(&home.config_path());
+    let hash = hash(&file.bytes);
+    let Read { config, issues, raw } = read_file(&file, &from_environment);
+    let valid = config.is_some();
+    let problem = (!valid).then(|| problem(&issues));
+    let defaults = || {
+        let config = Config::default();
+        let value = serde_json::to_value(&config).unwrap_or_default();
+        (Arc::new(config), value)
+    };
+    let (config, value) = config.or_else(|| last_good(home, &from_environment)).unwrap_or_else(defaults);
+    Loaded { config, value, raw, hash, issues, valid, problem }
+}
+
+/// The variables of this process.
+pub fn from_environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 fn load_with(home: &Home, lookup: Lookup) -> Result<Loaded, ConfigError> {
     let path = home.config_path();
     let file = File::read(&path);
-    let hash = home::hex(&Sha256::digest(&file.bytes));
+    let hash = hash(&file.bytes);
     let Read { config, issues, raw } = read_file(&file, lookup);
     let Some((config, value)) = config else {
         let problem = problem(&issues);
@@ -99,6 +134,20 @@ fn load_with(home: &Home, lookup: Lookup) -> Result<Loaded, ConfigError> {
         keep_last_good(home, &file.bytes);
     }
     Ok(Loaded { config, value, raw, hash, issues, valid: true, problem: None })
+}
+
+impl Loaded {
+    /// A good file; `None` where it has errors.
+    fn of(read: Read, hash: String) -> Option<Self> {
+        let Read { config, issues, raw } = read;
+        let (config, value) = config?;
+        Some(Self { config, value, raw, hash, issues, valid: true, problem: None })
+    }
+}
+
+/// How a text is told from another: SHA-256, hex.
+fn hash(bytes: &[u8]) -> String {
+    home::hex(&Sha256::digest(bytes))
 }
 
 /// What is on disk: `text` is its text, or why it has none.
@@ -114,6 +163,11 @@ impl File {
             Some(source) => Self::from_source(source),
             None => Self { exists: false, bytes: Vec::new(), text: Ok(String::new()) },
         }
+    }
+
+    /// A text that is to be the file's.
+    fn from_text(text: &str) -> Self {
+        Self::from_source(read::text(text.as_bytes().to_vec()))
     }
 
     fn from_source(source: Result<read::Source, read::Unreadable>) -> Self {
@@ -224,14 +278,34 @@ fn keep_last_good(home: &Home, bytes: &[u8]) {
     }
 }
 
+/// A value as a person types it for a key: YAML, but plain text for a key that takes text.
+pub fn typed_value(path: &str, typed: &str) -> Result<Value, String> {
+    let schema = schema_at(path).unwrap_or_default();
+    let is_text = |schema: &Value| schema["type"] == "string";
+    let choices = schema["anyOf"].as_array().into_iter().flatten();
+    let (text, also_text) = (is_text(&schema), choices.into_iter().any(is_text));
+    match tree::parse(typed).map(|node| node.value()) {
+        Ok(Value::String(text)) => Ok(Value::String(text)),
+        Ok(Value::Null) if typed.trim().is_empty() && text => Ok(Value::String(String::new())),
+        Ok(Value::Null) => Ok(Value::Null),
+        Ok(value) if text || also_text && !value.is_object() => Ok(Value::String(typed.trim().to_owned())),
+        Ok(value) => Ok(value),
+        Err(_) if text || also_text => Ok(Value::String(typed.to_owned())),
+        Err(mistake) => Err(format!("the value is no YAML: {}", mistake.words)),
+    }
+}
+
 /// One part of the effective value. A path that starts with `/` is a JSON Pointer, else dotted; empty is all.
 pub fn get(loaded: &Loaded, path: &str) -> Option<Value> {
-    let found = path_parts(path).iter().try_fold(&loaded.value, |value, part| match value {
+    value_at(&loaded.value, &path_parts(path)).cloned()
+}
+
+fn value_at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
+    path.iter().try_fold(value, |value, part| match value {
         Value::Object(map) => map.get(part),
         Value::Array(list) => part.parse().ok().and_then(|index: usize| list.get(index)),
         _ => None,
-    });
-    found.cloned()
+    })
 }
 
 fn path_parts(path: &str) -> Vec<String> {
@@ -239,22 +313,6 @@ fn path_parts(path: &str) -> Vec<String> {
         Some(pointer) => pointer.split('/').map(tree::unescape).collect(),
         None if path.is_empty() => Vec::new(),
         None => path.split('.').map(str::to_owned).collect(),
-    }
-}
-
-/// The configuration that runs now; clones share it.
-#[derive(Debug, Clone)]
-pub struct ConfigHandle {
-    current: Arc<std::sync::RwLock<Arc<Loaded>>>,
-}
-
-impl ConfigHandle {
-    pub fn new(loaded: Loaded) -> Self {
-        Self { current: Arc::new(std::sync::RwLock::new(Arc::new(loaded))) }
-    }
-
-    pub fn current(&self) -> Arc<Loaded> {
-        Arc::clone(&self.current.read().unwrap_or_else(std::sync::PoisonError::into_inner))
     }
 }
 

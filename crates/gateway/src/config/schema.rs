@@ -21,7 +21,7 @@ pub fn schema() -> &'static Value {
         let mut settings = simpleclaw_protocol::schema::generator().settings().clone();
         settings.inline_subschemas = true;
         let mut schema = settings.into_generator().into_root_schema_for::<Config>();
-        Named.transform(&mut schema);
+        Named::default().transform(&mut schema);
         schema.to_value()
     });
     &SCHEMA
@@ -39,7 +39,11 @@ pub fn ui_hints() -> &'static Value {
 
 /// The part of the schema for one path (see [`super::path_parts`]); `None` where no such key can be.
 pub fn schema_at(path: &str) -> Option<Value> {
-    super::path_parts(path).iter().try_fold(schema(), |schema, part| below(schema, part)).cloned()
+    schema_of(&super::path_parts(path)).cloned()
+}
+
+pub fn schema_of(path: &[String]) -> Option<&'static Value> {
+    path.iter().try_fold(schema(), |schema, part| below(schema, part))
 }
 
 /// The schema of one key or index.
@@ -120,10 +124,17 @@ fn fields<T: for<'de> Deserialize<'de>>() -> &'static [&'static str] {
 }
 
 /// Gives every property a title, what follows from its name, and where it applies.
-struct Named;
+#[derive(Default)]
+struct Named {
+    /// Whether what is around needs a restart, and so what is inside.
+    restart: bool,
+}
 
 impl Transform for Named {
     fn transform(&mut self, schema: &mut Schema) {
+        let around = self.restart;
+        self.restart |= schema.get("x-reload").is_some_and(|reload| reload == "restart");
+        let inherited = if self.restart { "restart" } else { "live" };
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
             for (key, property) in properties {
                 if !property.is_object() {
@@ -131,13 +142,14 @@ impl Transform for Named {
                 }
                 let Value::Object(property) = property else { continue };
                 property.insert("title".to_owned(), title(key).into());
-                property.entry("x-reload").or_insert("live".into());
+                property.entry("x-reload").or_insert(inherited.into());
                 if is_secret_key(key) && property.contains_key("x-order") {
                     property.insert("x-secret".to_owned(), true.into());
                 }
             }
         }
         transform_subschemas(self, schema);
+        self.restart = around;
     }
 }
 

@@ -1,8 +1,14 @@
+mod broken;
+mod changes;
+mod kill;
+mod leaves;
+
 use std::collections::HashMap;
 use std::fs;
 
 use proptest::prelude::*;
 use serde_json::json;
+use simpleclaw_protocol::methods::config::Applied;
 
 use super::*;
 

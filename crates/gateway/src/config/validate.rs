@@ -4,6 +4,7 @@
 //! and never quote a value. Elsewhere: rules between keys (`check`).
 
 use serde_json::Value;
+use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 
 use super::issues::Issues;
 use super::mask::shown_key;
@@ -14,6 +15,15 @@ const MAX_DISTANCE: usize = 3;
 
 pub fn validate(tree: &Node, schema: &Value, issues: &mut Issues) {
     node(tree, schema, "", issues);
+}
+
+/// The keys that nobody knows, as errors.
+pub fn unknown_keys(tree: &Node, schema: &Value) -> Vec<ConfigIssue> {
+    let mut issues = Issues::default();
+    validate(tree, schema, &mut issues);
+    // Its only warnings.
+    let unknown = issues.into_list().into_iter().filter(|issue| issue.severity == IssueSeverity::Warning);
+    unknown.map(|issue| ConfigIssue { severity: IssueSeverity::Error, ..issue }).collect()
 }
 
 fn node(node: &Node, schema: &Value, pointer: &str, issues: &mut Issues) {

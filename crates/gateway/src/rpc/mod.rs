@@ -4,7 +4,7 @@ mod agents;
 mod attachments;
 mod channels;
 mod chat;
-mod config;
+pub mod config;
 mod events;
 mod gateway;
 mod models;
@@ -60,10 +60,18 @@ fn no_session(key: &SessionKey) -> WireError {
     WireError::not_found(format!("there is no session {:?}: `sessions.list` names them", key.to_string()))
 }
 
+fn other_body() -> WireError {
+    WireError::new(ErrorCode::Conflict, "this idempotency key was used for another request; take a new one")
+}
+
 /// The key of a changing call, and what it is compared by.
 struct Key(Option<Claim>);
 
 impl Key {
+    fn none() -> Self {
+        Self(None)
+    }
+
     /// `params` without its key is the body; a session key in it is canonical, so that all its spellings are one body.
     fn new<P: Serialize>(incoming: (&str, &'static str), key: Option<&str>, params: &P) -> Result<Self, WireError> {
         let Some(key) = key else { return Ok(Self(None)) };
@@ -75,6 +83,36 @@ impl Key {
         let claim =
             Claim { principal: principal.to_owned(), method, key: key.to_owned(), body_hash: store::body_hash(body) };
         Ok(Self(Some(claim)))
+    }
+
+    /// A word for this request, the same at its repeat; none without a key.
+    fn mark(&self) -> Option<String> {
+        let Claim { principal, method, key, body_hash } = self.0.as_ref()?;
+        let said = serde_json::json!([principal, method, key, body_hash]);
+        Some(crate::home::hex(&store::body_hash(said)))
+    }
+
+    /// The first answer, where there was one. For an effect outside of the database; [`Self::keep`] follows it.
+    async fn answered<R: DeserializeOwned + Send + 'static>(&self, store: &Store) -> Result<Option<R>, WireError> {
+        let Some(claim) = self.0.clone() else { return Ok(None) };
+        let found = store.write(move |tx| Box::pin(async move { store::idempotency::find(tx, &claim).await })).await?;
+        match found {
+            store::idempotency::Found::Nothing => Ok(None),
+            store::idempotency::Found::Answer(answer) => {
+                Ok(Some(serde_json::from_value(answer).map_err(|error| internal(&error.to_string()))?))
+            }
+            store::idempotency::Found::OtherBody => Err(other_body()),
+        }
+    }
+
+    /// Keeps the first answer.
+    async fn keep<R: Serialize>(self, store: &Store, result: &R, now: i64) -> Result<(), WireError> {
+        let Some(claim) = self.0 else { return Ok(()) };
+        let answer = serde_json::to_value(result).map_err(|error| internal(&error.to_string()))?;
+        let kept = store
+            .write(move |tx| Box::pin(async move { store::idempotency::keep(tx, &claim, &answer, now).await }))
+            .await;
+        Ok(kept?)
     }
 
     /// Runs `work` and keeps its answer in the same commit, or gives the first answer again. `true`: it was run.
@@ -95,10 +133,7 @@ impl Key {
                             store::idempotency::Found::Answer(answer) => {
                                 return Ok(Ok((serde_json::from_value(answer)?, false)));
                             }
-                            store::idempotency::Found::OtherBody => {
-                                let words = "this idempotency key was used for another request; take a new one";
-                                return Ok(Err(WireError::new(ErrorCode::Conflict, words)));
-                            }
+                            store::idempotency::Found::OtherBody => return Ok(Err(other_body())),
                         }
                     }
                     match work(tx).await? {

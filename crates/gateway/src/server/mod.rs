@@ -51,26 +51,32 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 pub struct Server {
     pub runtime: Arc<Runtime>,
     auth: Auth,
-    guard: Guard,
+    /// The one address that the listener is bound to, where there is one.
+    bound: Option<IpAddr>,
     strangers: Strangers,
     closing: watch::Sender<Option<StopReason>>,
 }
 
 impl Server {
     pub fn new(runtime: Arc<Runtime>, token: crate::home::Token) -> Arc<Self> {
-        let config = &runtime.config.current().config;
-        let mut allowed_hosts = config.gateway.allowed_hosts.clone();
-        if let Ok(ip) = config.gateway.bind.parse::<IpAddr>() {
-            allowed_hosts.push(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
-        }
-        let guard = Guard { allowed_origins: config.gateway.allowed_origins.clone(), allowed_hosts };
+        let bound = runtime.config.current().config.gateway.bind.parse().ok();
         Arc::new(Self {
             runtime,
             auth: Auth::new(token),
-            guard,
+            bound,
             strangers: Strangers::default(),
             closing: watch::Sender::new(None),
         })
+    }
+
+    /// What is let in, as the configuration says now.
+    fn guard(&self) -> Guard {
+        let config = &self.runtime.config.current().config;
+        let mut allowed_hosts = config.gateway.allowed_hosts.clone();
+        if let Some(ip) = self.bound {
+            allowed_hosts.push(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
+        }
+        Guard { allowed_origins: config.gateway.allowed_origins.clone(), allowed_hosts }
     }
 
     /// Takes connections until the gateway stops.
@@ -152,7 +158,7 @@ impl Server {
         stranger: Stranger,
     ) -> Response<http::Body> {
         let (parts, body) = request.into_parts();
-        if let Err(reason) = self.guard.check(&parts) {
+        if let Err(reason) = self.guard().check(&parts) {
             tracing::warn!(target: "diagnostic", source = "server", code = "request.refused", %peer, "{reason}");
             return http::refused(StatusCode::FORBIDDEN, "forbidden");
         }

@@ -10,26 +10,26 @@ use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::{Encoding, Gateway, within};
 
 /// How a command ended.
-struct Ended {
-    code: Option<i32>,
-    stdout: String,
-    stderr: String,
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
 }
 
 impl Ended {
     /// Standard output as one JSON value.
-    fn json(&self) -> Value {
+    pub fn json(&self) -> Value {
         serde_json::from_str(&self.stdout).unwrap_or_else(|_| panic!("no JSON: {:?} {:?}", self.stdout, self.stderr))
     }
 }
 
-async fn run(home: &Home, arguments: &[&str]) -> Ended {
+pub async fn run(home: &Home, arguments: &[&str]) -> Ended {
     let mut command = home.command();
     command.args(arguments);
     finish(command).await
 }
 
-async fn finish(mut command: Command) -> Ended {
+pub async fn finish(mut command: Command) -> Ended {
     let ended = tokio::task::spawn_blocking(move || command.output());
     let ended = within(Duration::from_secs(30), "end of the command", ended).await.expect("a thread");
     let Output { status, stdout, stderr } = ended.expect("the command starts");

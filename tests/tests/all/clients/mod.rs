@@ -1,4 +1,5 @@
 //! Programs that other people run: the README's examples, and the command line.
 
 mod cli;
+mod cli_config;
 mod readme;

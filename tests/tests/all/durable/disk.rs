@@ -29,6 +29,29 @@ fn mount_tiny(_: &Path, _: usize) {
     unreachable!("ignored here");
 }
 
+/// Mounts a file on itself, as containers do with a configuration: it may be written, but not replaced.
+#[cfg(target_os = "linux")]
+fn pin(file: &Path) {
+    use nix::mount::{MsFlags, mount};
+    const NONE: Option<&str> = None;
+    mount(Some(file), file, NONE, MsFlags::MS_BIND, NONE).expect("a bind mount");
+}
+
+#[cfg(target_os = "linux")]
+fn unpin(file: &Path) {
+    nix::mount::umount(file).expect("is mounted");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn pin(_: &Path) {
+    unreachable!("ignored here");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn unpin(_: &Path) {
+    unreachable!("ignored here");
+}
+
 /// Takes all the space that is left; the file to remove.
 fn fill(folder: &Path) -> PathBuf {
     let path = folder.join("ballast");
@@ -127,4 +150,40 @@ async fn a_full_disk_loses_nothing_and_acknowledges_nothing() {
     let gateway = Gateway::in_home(&home).await;
     let mut client = gateway.connect(Encoding::Msgpack).await;
     check(&mut client, &acknowledged, &refused).await;
+}
+
+/// A disk that is full or may not be written to: the configuration stays as it is, to the byte, and the answer says why.
+#[tokio::test]
+#[cfg_attr(not(can_mount), ignore = "needs root")]
+async fn a_configuration_that_cannot_be_saved_stays_as_it_is() {
+    const TEXT: &str = "# mine\nmodels: {detect: false}\n";
+    let home = Home::new();
+    std::fs::create_dir(home.path()).expect("the home folder");
+    mount_tiny(&home.path(), 8 << 20);
+    let file = home.path().join("config.yaml");
+    std::fs::write(&file, TEXT).expect("the configuration");
+    let gateway = Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let set = |value: i32| json!({ "path": "runs.idleSeconds", "value": value });
+
+    let ballast = fill(&home.path());
+    let error = client.err("config.set", set(1)).await;
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+    assert!(error["message"].as_str().expect("words").contains("nothing was changed"), "{error}");
+    assert_eq!(std::fs::read_to_string(&file).expect("is there"), TEXT);
+    std::fs::remove_file(ballast).expect("the ballast");
+
+    pin(&file);
+    let error = client.err("config.set", set(2)).await;
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(false)), "{error}");
+    assert_eq!(client.ok("config.get", json!({ "path": "runs.idleSeconds" })).await["value"], 300);
+    unpin(&file);
+    assert_eq!(std::fs::read_to_string(&file).expect("is there"), TEXT);
+    assert_eq!(client.ok("config.history", json!({})).await["versions"], json!([]));
+
+    client.ok("config.set", set(3)).await;
+    assert_eq!(std::fs::read_to_string(&file).expect("is there"), format!("{TEXT}runs:\n  idleSeconds: 3\n"));
+    let left: Vec<_> =
+        std::fs::read_dir(home.path()).expect("lists").flatten().map(|entry| entry.file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 }

@@ -14,7 +14,7 @@ pub struct AgentsConfig {
     /// Id of the agent that answers where nothing else is said.
     pub default: String,
     /// Most answers in work at one time, over all agents; more wait.
-    #[schemars(range(min = 1, max = 1024), extend("x-advanced" = true))]
+    #[schemars(range(min = 1, max = 1024), extend("x-advanced" = true, "x-reload" = "restart"))]
     pub max_concurrent_runs: u32,
     /// The agents, by id: 1 to 64 of a-z 0-9 . _ -
     pub entries: BTreeMap<String, AgentConfig>,

@@ -16,12 +16,13 @@ pub struct GatewayConfig {
     #[schemars(extend("x-reload" = "restart"))]
     pub mode: Mode,
     /// `loopback` (this machine only), `all` (every address), or one IP address. Beyond loopback needs TLS.
-    #[schemars(length(min = 1, max = 64), example = &"loopback", example = &"all", example = &"192.168.1.5")]
+    #[schemars(length(min = 1, max = 64), example = &"loopback", example = &"all", example = &"192.168.1.5", extend("x-reload" = "restart"))]
     pub bind: String,
     /// TCP port; 0 takes any free one, for tests.
+    #[schemars(extend("x-reload" = "restart"))]
     pub port: u16,
     /// Encryption of the connections.
-    #[schemars(extend("x-advanced" = true))]
+    #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
     pub tls: TlsConfig,
     /// Exact web origins that may connect besides the gateway's own, as `https://host` or `https://host:port`.
     #[schemars(length(max = 100), extend("x-advanced" = true))]
@@ -30,10 +31,10 @@ pub struct GatewayConfig {
     #[schemars(length(max = 100), extend("x-advanced" = true))]
     pub allowed_hosts: Vec<String>,
     /// Says that a proxy in front ends TLS, so that the gateway may listen beyond loopback without.
-    #[schemars(extend("x-advanced" = true))]
+    #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
     pub behind_tls_proxy: bool,
     /// The users of mode `shared`, by name. The `token` file stays the owner's.
-    #[schemars(extend("x-advanced" = true))]
+    #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
     pub users: BTreeMap<String, UserConfig>,
 }
 

@@ -64,6 +64,7 @@ export type ToolPhase =
       durationMs: number;
     };
 export type AllTag = "all";
+export type Applied = "live" | "restart";
 export type ChannelState = "connected" | "connecting" | "disconnected" | "failed" | "stopped" | "loggedOut";
 /**
  * Milliseconds since the Unix epoch; on the wire `2026-11-22T13:01:57.000Z`.
@@ -527,6 +528,49 @@ export interface ClientInfo {
   displayName?: string;
   instanceId?: string;
 }
+export interface ConfigChangeResult {
+  /**
+   * Of the file as it is now; with `dryRun`, as it would be.
+   */
+  hash: string;
+  /**
+   * JSON Pointers of what differs in the file; at most 200.
+   */
+  changedPaths: string[];
+  applied: Applied;
+  /**
+   * JSON Pointers of the changed keys that the next start applies.
+   */
+  restartPaths: string[];
+  /**
+   * What `config.get` says at the path now, masked; `null` where there is nothing any more. Everything where the
+   * change had no one path.
+   */
+  value: {
+    [k: string]: unknown;
+  };
+  /**
+   * Unified, masked, cut at 32 KiB; empty where the text is the same.
+   */
+  diff: string;
+  /**
+   * What is unwise in the file, though no error.
+   */
+  issues: ConfigIssue[];
+}
+export interface ConfigIssue {
+  /**
+   * JSON Pointer.
+   */
+  path: string;
+  /**
+   * From 1; 0 where the place is unknown.
+   */
+  line: number;
+  column: number;
+  message: string;
+  severity: IssueSeverity;
+}
 /**
  * Refetch `config.get`.
  */
@@ -550,27 +594,55 @@ export interface ConfigGetResult {
    */
   raw: string;
   /**
-   * Effective, with defaults.
+   * What runs, with defaults.
    */
   value: {
     [k: string]: unknown;
   };
+  /**
+   * Whether the file has no errors; else what ran before goes on.
+   */
   valid: boolean;
   issues: ConfigIssue[];
   schemaVersion: number;
 }
-export interface ConfigIssue {
+export interface ConfigHistoryResult {
   /**
-   * JSON Pointer.
+   * The last 50 changes, newest first.
    */
-  path: string;
+  versions: ConfigVersion[];
+}
+export interface ConfigVersion {
   /**
-   * From 1; 0 where the place is unknown.
+   * Names the file as it was before the change.
    */
-  line: number;
-  column: number;
-  message: string;
-  severity: IssueSeverity;
+  id: string;
+  at: Timestamp;
+  /**
+   * Who changed it.
+   */
+  by: string;
+  /**
+   * What the change did: unified, masked, cut at 32 KiB.
+   */
+  diff: string;
+}
+export interface ConfigPatchParams {
+  /**
+   * JSON Merge Patch (RFC 7396): `null` removes, lists are replaced.
+   */
+  patch: {
+    [k: string]: unknown;
+  };
+  /**
+   * As in `config.set`.
+   */
+  baseHash?: string;
+  /**
+   * As in `config.set`.
+   */
+  dryRun?: boolean;
+  idempotencyKey?: string;
 }
 /**
  * Where the configuration file is wrong; the last good version runs.
@@ -582,6 +654,17 @@ export interface ConfigProblem {
   line: number;
   column: number;
   message: string;
+}
+export interface ConfigRestoreParams {
+  /**
+   * Of `config.history`: the file becomes what it was before that change.
+   */
+  id: string;
+  /**
+   * As in `config.set`.
+   */
+  baseHash?: string;
+  idempotencyKey?: string;
 }
 export interface ConfigSchemaParams {
   path?: string;
@@ -595,6 +678,35 @@ export interface ConfigSchemaResult {
     [k: string]: unknown;
   };
   version: number;
+}
+/**
+ * One value (`path` and `value`), or the whole file (`raw` and `baseHash`). A mask in either leaves the stored secret
+ * as it is.
+ */
+export interface ConfigSetParams {
+  /**
+   * Dotted, or a JSON Pointer where it starts with `/`; empty is everything.
+   */
+  path?: string;
+  /**
+   * `null` removes.
+   */
+  value?: {
+    [k: string]: unknown;
+  };
+  /**
+   * The whole text of the file.
+   */
+  raw?: string;
+  /**
+   * `hash` of the text that the change starts from; where the file has another, the answer is CONFLICT.
+   */
+  baseHash?: string;
+  /**
+   * Answers what would happen, and writes nothing.
+   */
+  dryRun?: boolean;
+  idempotencyKey?: string;
 }
 export interface ConnectParams {
   minProtocol: number;
@@ -1144,7 +1256,11 @@ export interface Methods {
   "chat.message.get": { params: ChatMessageGetParams; result: ChatMessageGetResult };
   "chat.send": { params: ChatSendParams; result: ChatSendResult };
   "config.get": { params: ConfigGetParams; result: ConfigGetResult };
+  "config.history": { params: NoParams; result: ConfigHistoryResult };
+  "config.patch": { params: ConfigPatchParams; result: ConfigChangeResult };
+  "config.restore": { params: ConfigRestoreParams; result: ConfigChangeResult };
   "config.schema": { params: ConfigSchemaParams; result: ConfigSchemaResult };
+  "config.set": { params: ConfigSetParams; result: ConfigChangeResult };
   "diagnostics.list": { params: DiagnosticsListParams; result: DiagnosticsListResult };
   "events.subscribe": { params: EventsSubscribeParams; result: NoParams };
   "gateway.pause": { params: KeyOnlyParams; result: GatewayPauseResult };

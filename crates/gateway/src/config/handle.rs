@@ -1,0 +1,53 @@
+//! The configuration that runs, and the order of those who change it.
+
+use std::sync::{Arc, PoisonError, RwLock};
+
+use super::Loaded;
+
+/// What the command line said instead of the configuration; it holds for as long as the process lives.
+#[derive(Debug, Clone, Default)]
+pub struct Overrides {
+    pub port: Option<u16>,
+    pub bind: Option<String>,
+}
+
+/// Clones share it.
+#[derive(Debug, Clone)]
+pub struct ConfigHandle {
+    current: Arc<RwLock<Arc<Loaded>>>,
+    overrides: Arc<Overrides>,
+    writing: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl ConfigHandle {
+    pub fn new(loaded: Loaded, overrides: Overrides) -> Self {
+        let current = Arc::new(RwLock::new(Arc::new(overrides.over(loaded))));
+        Self { current, overrides: Arc::new(overrides), writing: Arc::default() }
+    }
+
+    pub fn current(&self) -> Arc<Loaded> {
+        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is asked for from now on gets this.
+    pub fn replace(&self, loaded: Loaded) {
+        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.overrides.over(loaded));
+    }
+
+    /// Held by the one who changes the file.
+    pub async fn one_writer(&self) -> tokio::sync::OwnedMutexGuard<()> {
+        Arc::clone(&self.writing).lock_owned().await
+    }
+}
+
+impl Overrides {
+    fn over(&self, mut loaded: Loaded) -> Loaded {
+        if self.port.is_some() || self.bind.is_some() {
+            let mut config = (*loaded.config).clone();
+            config.gateway.port = self.port.unwrap_or(config.gateway.port);
+            config.gateway.bind = self.bind.clone().unwrap_or(config.gateway.bind);
+            loaded.config = Arc::new(config);
+        }
+        loaded
+    }
+}
