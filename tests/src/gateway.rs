@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -22,12 +22,14 @@ const QUIET: &str = "models: {detect: false}\n";
 #[derive(Clone)]
 pub struct Home {
     folder: Arc<TempDir>,
+    variables: Arc<Mutex<Vec<(String, String)>>>,
 }
 
 impl Home {
     /// A folder that does not exist yet, in one that does.
     pub fn new() -> Self {
-        Self { folder: Arc::new(tempfile::Builder::new().prefix("simpleclaw-").tempdir().expect("a temporary folder")) }
+        let folder = tempfile::Builder::new().prefix("simpleclaw-").tempdir().expect("a temporary folder");
+        Self { folder: Arc::new(folder), variables: Arc::default() }
     }
 
     pub fn with_config(config: &str) -> Self {
@@ -39,6 +41,12 @@ impl Home {
 
     pub fn path(&self) -> PathBuf {
         self.folder.path().join("home")
+    }
+
+    /// An environment variable for the commands of this home.
+    pub fn set_variable(&self, name: &str, value: &str) {
+        let mut variables = self.variables.lock().unwrap_or_else(PoisonError::into_inner);
+        variables.push((name.to_owned(), value.to_owned()));
     }
 
     /// What the gateways of this home wrote to standard error.
@@ -56,6 +64,9 @@ impl Home {
             }
         }
         command.env("HOME", self.folder.path()).env("SIMPLECLAW_HOME", self.path()).stdin(Stdio::null());
+        command.envs(self.variables.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned());
+        // No session bus: the key store of whoever runs the tests is none of theirs.
+        command.env("DBUS_SESSION_BUS_ADDRESS", format!("unix:path={}", self.folder.path().join("no-bus").display()));
         command
     }
 }

@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "no gateway runs here whose clock or tasks these rules protect")]
 
 pub mod binary;
+pub mod canary;
 pub mod fakes;
 pub mod gateway;
 pub mod http;

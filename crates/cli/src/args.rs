@@ -57,6 +57,11 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::config::ConfigCommand,
     },
+    /// Keep the secrets that the configuration names
+    Secrets {
+        #[command(subcommand)]
+        command: crate::secrets::SecretsCommand,
+    },
     /// Talk to an agent
     Chat(ChatOptions),
     /// Print the token of this home

@@ -12,6 +12,7 @@ mod gateway;
 mod input;
 mod output;
 mod place;
+mod secrets;
 mod show;
 
 use std::process::ExitCode;
@@ -50,6 +51,7 @@ fn run(args: Args, output: Output) -> Result<(), Failure> {
         }
         Command::Call { method, params } => call(&global, output, &method, input::params(params)?, show::any),
         Command::Config { command } => client_runtime()?.block_on(config::run(&global, command, output)),
+        Command::Secrets { command } => secrets::run(&global, command, output),
         Command::Chat(options) => client_runtime()?.block_on(chat::run(&global, options, output)),
         Command::Token => {
             let token = place::token(&global)?;

@@ -75,12 +75,13 @@ pub fn health(value: &Value) -> Result<String, Failure> {
     Ok(table(rows))
 }
 
-fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
+/// A result as its type.
+pub fn read<T: DeserializeOwned>(value: &Value) -> Result<T, Failure> {
     T::deserialize(value).map_err(|error| simpleclaw_client::CallError::Shape(error.to_string()).into())
 }
 
 /// Two aligned columns.
-fn table<N: AsRef<str>>(rows: Vec<(N, String)>) -> String {
+pub fn table<N: AsRef<str>>(rows: Vec<(N, String)>) -> String {
     let width = rows.iter().map(|(name, _)| name.as_ref().len()).max().unwrap_or(0);
     let lines = rows.iter().map(|(name, value)| format!("{:width$}  {value}", name.as_ref()));
     lines.collect::<Vec<_>>().join("\n")

@@ -13,13 +13,15 @@ use simpleclaw_protocol::methods::models::{ModelCost, ModelRow};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{Api, Config, ModelInput, ProviderConfig};
-use crate::home::Home;
+use crate::config::{Api, Config, ModelInput, ProviderConfig, Secret};
+use crate::secrets::Secrets;
 
 /// How long a turn of an `auto` agent waits for the first look around.
 const AUTO_WAIT: Duration = Duration::from_millis(500);
 /// How long an answer of a provider's model list is believed.
 const LIST_KEPT: Duration = Duration::from_secs(60);
+/// How long a turn waits for keys that the key store of the system has.
+const KEYS_WAIT: Duration = Duration::from_secs(5);
 /// How often the machine is looked over for model servers.
 const DETECT_EVERY: Duration = Duration::from_secs(30);
 
@@ -59,11 +61,22 @@ pub struct Catalog {
 struct Shared {
     /// As the configuration has them now; whoever resolves takes a copy.
     configured: RwLock<Arc<Vec<Source>>>,
+    keys: watch::Sender<Keys>,
     guide: Arc<dyn Provider>,
     /// Whether the machine is looked over.
     detect: watch::Sender<bool>,
     found: watch::Sender<Option<Vec<Source>>>,
     lists: Mutex<Lists>,
+}
+
+/// What is known of the keys of the configured providers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Keys {
+    /// The start has left some to the key store of the system; their providers are not there yet.
+    Waited,
+    Known,
+    /// The key store does not answer.
+    Unanswered,
 }
 
 /// When each provider was last asked for its models, and what it said.
@@ -82,10 +95,21 @@ struct Source {
 }
 
 impl Catalog {
-    /// Builds every configured provider. One that cannot be built is listed with its reason.
-    pub fn new(config: &Config, home: &Home) -> Self {
+    /// Builds every configured provider whose key is at hand; [`Self::configure`] has to follow where one is not. One
+    /// that cannot be built is listed with its reason.
+    pub fn new(config: &Config, secrets: &Secrets) -> Self {
+        let mut keys = Keys::Known;
+        let mut built = Vec::new();
+        for (id, provider) in &config.models.providers {
+            match provider.api_key.as_ref().map(|key| secrets.resolve_now(key)) {
+                None => built.push(configured(id, provider, Ok(None))),
+                Some(Some(key)) => built.push(configured(id, provider, key.map(Some).map_err(|why| why.words))),
+                Some(None) => keys = Keys::Waited,
+            }
+        }
         let shared = Shared {
-            configured: RwLock::new(Arc::new(build(config, home))),
+            configured: RwLock::new(Arc::new(built)),
+            keys: watch::Sender::new(keys),
             guide: Arc::new(Guide::new()),
             detect: watch::Sender::new(config.models.detect),
             found: watch::Sender::new(None),
@@ -95,11 +119,40 @@ impl Catalog {
     }
 
     /// Builds the configured providers anew. A turn that has its provider keeps it.
-    pub fn configure(&self, config: &Config, home: &Home) {
-        let built = Arc::new(build(config, home));
-        *self.shared.configured.write().unwrap_or_else(PoisonError::into_inner) = built;
+    pub async fn configure(&self, config: &Config, secrets: &Secrets) {
+        let mut keys = Keys::Known;
+        let mut built = Vec::new();
+        for (id, provider) in &config.models.providers {
+            let key = match &provider.api_key {
+                None => Ok(None),
+                Some(reference) => secrets.resolve(reference).await.map(Some),
+            };
+            if key.as_ref().is_err_and(|why| why.later) {
+                keys = Keys::Unanswered;
+            }
+            built.push(configured(id, provider, key.map_err(|why| why.words)));
+        }
+        *self.shared.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(built);
         self.lock().clear();
         self.shared.detect.send_replace(config.models.detect);
+        self.shared.keys.send_replace(keys);
+    }
+
+    /// Returns when [`Self::configure`] may find keys that are not here.
+    pub async fn until_keys_may_be_there(&self, secrets: &Secrets) {
+        let mut keys = self.shared.keys.subscribe();
+        // Never an error: this holds the sender.
+        let _ = keys.wait_for(|keys| *keys != Keys::Known).await;
+        let unanswered = *keys.borrow() == Keys::Unanswered;
+        if unanswered {
+            secrets.until_the_key_store_may_answer().await;
+        }
+    }
+
+    /// Past the time, what is known by then decides.
+    async fn until_keys_are_known(&self) {
+        let mut keys = self.shared.keys.subscribe();
+        let _ = tokio::time::timeout(KEYS_WAIT, keys.wait_for(|keys| *keys != Keys::Waited)).await;
     }
 
     /// Which configured providers cannot be used, in words.
@@ -116,6 +169,7 @@ impl Catalog {
 
     /// Asks the first provider for its models, so that what `auto` stands for is known before the next turn.
     pub async fn ask_first(&self) {
+        self.until_keys_are_known().await;
         if let Some(first) = self.configured().iter().find(|source| source.provider.is_ok()) {
             // A failure is remembered as well, and told to whoever asks.
             let _ = self.models(first).await;
@@ -165,6 +219,7 @@ impl Catalog {
 
     /// The provider for a `provider/model`, or for `auto`.
     pub async fn resolve(&self, wanted: &str, reason: &'static str) -> Result<Resolved, ProviderError> {
+        self.until_keys_are_known().await;
         if wanted != "auto" {
             let (provider, model) = wanted.split_once('/').unwrap_or((wanted, ""));
             return self.named(provider, model, reason).await;
@@ -201,6 +256,7 @@ impl Catalog {
 
     /// Every model of every provider; a provider that fails is one row with its reason.
     pub async fn list(&self) -> Vec<ModelRow> {
+        self.until_keys_are_known().await;
         let found = self.shared.found.borrow().clone().unwrap_or_default();
         let sources: Vec<_> = self.configured().iter().cloned().chain(found).collect();
         let lists = futures_util::future::join_all(sources.iter().map(|source| self.models(source))).await;
@@ -296,12 +352,8 @@ impl Catalog {
     }
 }
 
-fn build(config: &Config, home: &Home) -> Vec<Source> {
-    config.models.providers.iter().map(|(id, provider)| configured(id, provider, home)).collect()
-}
-
-fn configured(id: &str, config: &ProviderConfig, home: &Home) -> Source {
-    let key = match config.api_key.as_ref().map(|key| key.resolve(home.path())).transpose() {
+fn configured(id: &str, config: &ProviderConfig, key: Result<Option<Secret>, String>) -> Source {
+    let key = match key {
         Ok(key) => key,
         Err(why) => {
             let costs = BTreeMap::new();

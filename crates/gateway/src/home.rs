@@ -116,9 +116,14 @@ impl Home {
         self.path.join("trash")
     }
 
-    /// Where secrets are kept while no key store of the system is used; 0600.
+    /// Where secrets are kept while no key store of the system can be used; 0600.
     pub fn secrets_path(&self) -> PathBuf {
         self.path.join("secrets.yaml")
+    }
+
+    /// What is known of the secrets in the key store of the system; holds none.
+    pub fn secrets_index_path(&self) -> PathBuf {
+        self.state_dir().join("secrets.json")
     }
 
     /// `id` is an agent id, checked by the configuration.

@@ -6,12 +6,12 @@
 use std::sync::Arc;
 
 use simpleclaw_protocol::Event;
-use simpleclaw_protocol::events::{ConfigChangedEvent, ModelsChangedEvent};
+use simpleclaw_protocol::events::ConfigChangedEvent;
 use simpleclaw_protocol::health::SubsystemState;
 
 use crate::config::Loaded;
 use crate::runtime::Runtime;
-use crate::session;
+use crate::{rebuild, session};
 
 /// `restart` are the keys that wait for the next start.
 pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[String]) {
@@ -35,14 +35,7 @@ pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[
         tracing::error!(target: "diagnostic", source = "config", code = "config.no_main_session", %error, "a new agent has no main session until the next start");
     }
     if old.models != new.models {
-        runtime.catalog.configure(new, &runtime.home);
-        match runtime.catalog.trouble() {
-            None => runtime.health.set("models", SubsystemState::Ok, None),
-            Some(words) => runtime.health.set("models", SubsystemState::Degraded, Some(words)),
-        }
-        let catalog = runtime.catalog.clone();
-        runtime.supervisor.spawn("model list", async move { catalog.ask_first().await });
-        runtime.events.publish(Event::ModelsChanged(ModelsChangedEvent { hash: after.hash.clone() }));
+        rebuild::providers(runtime).await;
     }
     runtime.health.set("config", SubsystemState::Ok, None);
     runtime.health.change();

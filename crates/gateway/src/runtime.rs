@@ -11,6 +11,7 @@ use crate::home::Home;
 use crate::inbox::Inbox;
 use crate::logging::LogHandle;
 use crate::presence::Presence;
+use crate::secrets::Secrets;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
@@ -31,6 +32,7 @@ pub struct Runtime {
     pub supervisor: Supervisor,
     pub control: Control,
     pub presence: Presence,
+    pub secrets: Secrets,
     pub catalog: Catalog,
     pub inbox: Inbox,
     pub sessions: Sessions,

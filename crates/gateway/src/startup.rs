@@ -25,11 +25,12 @@ use crate::inbox::{Inbox, Order};
 use crate::logging::LogHandle;
 use crate::presence::Presence;
 use crate::runtime::{BootId, Runtime};
+use crate::secrets::Secrets;
 use crate::server::{self, Server};
 use crate::session::{self, Context, Sessions};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::{maintenance, process};
+use crate::{maintenance, process, rebuild};
 
 /// Everything that a running gateway holds.
 pub struct Started {
@@ -105,7 +106,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     steps.run("plugins", async { Ok(((), Done::Off)) }).await?;
 
-    let catalog = steps.run("models", async { Ok(models(&config, &home)) }).await?;
+    let secrets = Secrets::open(&home);
+    let catalog = steps.run("models", async { Ok(models(&config, &secrets)) }).await?;
 
     let attachments = Attachments::new(&home);
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
@@ -146,6 +148,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         supervisor: supervisor.clone(),
         control,
         presence: Presence::default(),
+        secrets,
         catalog: catalog.clone(),
         sessions: sessions.clone(),
         health: health.clone(),
@@ -186,6 +189,7 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
         let hash = sign.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
         events.publish(Event::ModelsChanged(ModelsChangedEvent { hash: format!("{hash:016x}") }));
     };
+    supervisor.spawn_until_stop("provider keys", rebuild::as_keys_come(Arc::clone(runtime)));
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
 }
 
@@ -198,8 +202,8 @@ fn load_config(home: &crate::home::Home, overrides: Overrides) -> Result<(Config
     Ok((ConfigHandle::new(loaded, overrides), done))
 }
 
-fn models(config: &ConfigHandle, home: &crate::home::Home) -> (Catalog, Done) {
-    let catalog = Catalog::new(&config.current().config, home);
+fn models(config: &ConfigHandle, secrets: &Secrets) -> (Catalog, Done) {
+    let catalog = Catalog::new(&config.current().config, secrets);
     let done = match catalog.trouble() {
         None => Done::Ok,
         Some(words) => Done::Degraded(words),

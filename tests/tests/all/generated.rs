@@ -20,15 +20,18 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
         "attachments.get" => json!({ "attachmentId": "a" }),
         "chat.message.get" => json!({ "sessionKey": "main", "messageId": message_id }),
         "runs.get" => json!({ "runId": "r1" }),
+        "secrets.set" => json!({ "name": "minimal", "value": "minimal-secret" }),
+        // Of the one before it.
+        "secrets.remove" => json!({ "name": "minimal" }),
         "sessions.get" | "sessions.reset" => json!({ "key": "main" }),
         "config.set" => json!({ "path": "runs.idleSeconds", "value": 301 }),
         "config.patch" => json!({ "patch": { "runs": { "idleSeconds": 302 } } }),
         // Of nothing: `config` restores what it changed.
         "config.restore" => json!({ "id": "0" }),
         "runs.abort" | "sessions.list" | "agents.list" | "models.list" | "channels.status" | "config.get"
-        | "config.history" | "config.schema" | "events.subscribe" | "health" | "status" | "system-presence"
-        | "logs.tail" | "diagnostics.list" | "gateway.pause" | "gateway.resume" | "gateway.restart"
-        | "gateway.shutdown" => json!({}),
+        | "config.history" | "config.schema" | "secrets.list" | "events.subscribe" | "health" | "status"
+        | "system-presence" | "logs.tail" | "diagnostics.list" | "gateway.pause" | "gateway.resume"
+        | "gateway.restart" | "gateway.shutdown" => json!({}),
         other => panic!("{other} is new: say here what it takes at least"),
     }
 }

@@ -17,6 +17,8 @@ fn varied(method: &str) -> Option<(&'static str, Value)> {
         "runs.abort" => ("agentId", json!("main")),
         "config.set" => ("value", json!(303)),
         "config.patch" => ("patch", json!({ "runs": { "idleSeconds": 304 } })),
+        "secrets.set" => ("value", json!("another-secret")),
+        "secrets.remove" => ("name", json!("another")),
         "gateway.pause" | "gateway.resume" | "gateway.restart" | "gateway.shutdown" => return None,
         other => panic!("{other} is new: say here what its other body is"),
     })

@@ -18,6 +18,7 @@ mod idempotency;
 mod queue;
 mod real_model;
 mod replaces;
+mod secrets;
 mod sessions;
 mod slow;
 mod stop;

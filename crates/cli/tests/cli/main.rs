@@ -360,3 +360,91 @@ async fn ctrl_c_stops_the_run_and_ends_with_130_and_sigterm_ends_with_0() {
         assert_eq!(output.status.code(), Some(exit), "{output:?}");
     }
 }
+
+const SECRET: &str = "some-secret-0123";
+
+/// First it is made sure that the file can be changed, then each secret is stored before its text goes.
+#[tokio::test]
+async fn secrets_are_moved_from_the_configuration() {
+    let fake = Fake::start().await;
+    let home = home_of(&fake);
+    let config = format!("models: {{providers: {{work: {{api: openai, apiKey: {SECRET}}}}}}}\n");
+    std::fs::write(home.path().join("config.yaml"), config).expect("writes");
+    let path = "/models/providers/work/apiKey";
+    let list =
+        json!({ "secrets": [{ "name": "work", "place": "file", "usedIn": [] }], "place": "file", "problems": [] });
+    let set = |dry_run: bool| json!({ "path": path, "value": { "secret": "work-2" }, "dryRun": dry_run });
+    let gateway = async {
+        {
+            let mut peer = fake.greet().await;
+            for (method, answer) in [
+                ("secrets.list", list.clone()),
+                ("config.set", json!({})),
+                ("secrets.set", json!({ "name": "work-2", "place": "file", "usedIn": [] })),
+                ("config.set", json!({})),
+            ] {
+                let request = peer.request().await.expect("a request");
+                assert_eq!(request.method, method);
+                peer.answer(&request.id, answer).await;
+                match method {
+                    "secrets.set" => {
+                        assert_eq!(
+                            (&request.params["name"], &request.params["value"]),
+                            (&json!("work-2"), &json!(SECRET))
+                        );
+                    }
+                    "config.set" => assert!([set(true), set(false)].contains(&request.params), "{:?}", request.params),
+                    _ => {}
+                }
+            }
+        }
+        // A gateway that cannot change its file is told no secret.
+        let mut peer = fake.greet().await;
+        let request = peer.request().await.expect("a request");
+        peer.answer(&request.id, list.clone()).await;
+        let request = peer.request().await.expect("a request");
+        assert_eq!((request.method.as_str(), &request.params), ("config.set", &set(true)));
+        peer.refuse(&request.id, "UNAVAILABLE", "config.set is not available in this version").await;
+        assert!(peer.request().await.is_none(), "nothing more is asked");
+    };
+    let commands = async {
+        let output = run(home.path(), &["secrets", "move-from-config", "--json"]).await;
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        assert_eq!(only_json(&output), json!({ "moved": [{ "path": path, "name": "work-2" }] }));
+        let output = run(home.path(), &["secrets", "move-from-config"]).await;
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(1), ""));
+        assert!(!stderr(&output).contains(SECRET), "{output:?}");
+        let output = run(home.path(), &["secrets", "move-from-config", "--url", &fake.url, "--json"]).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+    };
+    tokio::join!(gateway, commands);
+}
+
+/// From a pipe without its line break; never as an argument, and not repeated where someone tries.
+#[tokio::test]
+async fn a_secret_comes_from_standard_input() {
+    let fake = Fake::start().await;
+    let home = home_of(&fake);
+    let gateway = async {
+        let mut peer = fake.greet().await;
+        let request = peer.request().await.expect("a request");
+        assert_eq!((request.method.as_str(), &request.params["value"]), ("secrets.set", &json!(SECRET)));
+        assert!(request.params["idempotencyKey"].is_string(), "{:?}", request.params);
+        let result = json!({ "name": "work", "place": "keyStore", "usedIn": ["/models/providers/work/apiKey"] });
+        peer.answer(&request.id, result).await;
+    };
+    let commands = async {
+        let mut command = simpleclaw(home.path(), &["secrets", "set", "work"]);
+        let mut child = command.stdin(Stdio::piped()).spawn().expect("it starts");
+        let mut input = child.stdin.take().expect("is piped");
+        input.write_all(format!("{SECRET}\r\n").as_bytes()).await.expect("takes it");
+        drop(input);
+        let output = end(child).await;
+        let expected = "work is kept in the key store of this system. Used in /models/providers/work/apiKey.\n";
+        assert_eq!((output.status.code(), stdout(&output).as_str()), (Some(0), expected), "{output:?}");
+        let output = run(home.path(), &["secrets", "set", "work", SECRET, "--json"]).await;
+        assert_eq!(output.status.code(), Some(2), "{output:?}");
+        assert!(!format!("{}{}", stdout(&output), stderr(&output)).contains(SECRET), "{output:?}");
+    };
+    tokio::join!(gateway, commands);
+}

@@ -27,7 +27,7 @@ pub fn literal_secrets(tree: &Node, issues: &mut Issues) {
             Kind::Text(text) if !has_variable(text) => issues.warning(
                 "",
                 node.place,
-                "a secret stands here as text; move it into secrets.yaml (mode 0600) as `name: …` and write {secret: name}",
+                "a secret stands here as text; `simpleclaw secrets move-from-config` moves it and leaves {secret: name} here",
             ),
             _ => {}
         }

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::tree::{Kind, Node};
+use super::tree::{Key, Kind, Node};
 
 /// Stands where a secret is not shown. Sent back in a change, it leaves the secret as it is.
 pub const MASK: &str = "__masked__";
@@ -73,16 +73,17 @@ fn collect<'a>(node: &'a Node, secret: bool, found: &mut Vec<&'a Node>) {
         Kind::Text(text) if secret || holds_secret(text) => found.push(node),
         Kind::Number(_) if secret => found.push(node),
         Kind::List(nodes) => nodes.iter().for_each(|node| collect(node, secret, found)),
-        Kind::Map(entries)
-            if secret
-                && is_reference(
-                    entries.iter().map(|(key, node)| (key.text.as_str(), matches!(node.kind, Kind::Text(_)))),
-                ) => {}
+        Kind::Map(entries) if secret && is_reference_map(entries) => {}
         Kind::Map(entries) => {
             entries.iter().for_each(|(key, node)| collect(node, secret || is_secret_key(&key.text), found))
         }
         _ => {}
     }
+}
+
+/// Whether a map below a secret's key only says where the secret is.
+pub fn is_reference_map(entries: &[(Key, Node)]) -> bool {
+    is_reference(entries.iter().map(|(key, node)| (key.text.as_str(), matches!(node.kind, Kind::Text(_)))))
 }
 
 /// `entries` are a map's keys, each with whether it holds text.

@@ -1,21 +1,13 @@
 //! Secrets in the configuration: by reference, or as text.
 //!
-//! Elsewhere: hiding them in what is shown (`mask`). Not here yet: the key store of the system.
+//! Elsewhere: hiding them in what is shown (`mask`), fetching them (`secrets`).
 
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::mask::MASK;
-use super::{read, tree};
-use crate::logging;
-
-/// Largest secret that is read from a file.
-const MAX_SECRET_BYTES: u64 = 64 * 1024;
 
 /// A secret's text. `Debug` and `Serialize` show nothing of it.
 #[derive(Clone, PartialEq, Eq, Deserialize)]
@@ -44,7 +36,7 @@ impl Serialize for Secret {
     }
 }
 
-/// Where a secret is: text in the file, `{secret: name}` in `secrets.yaml`, `{env: NAME}`, or `{file: path}`.
+/// Where a secret is: text in the file, `{secret: name}`, `{env: NAME}`, or `{file: path}`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SecretRef {
@@ -72,7 +64,7 @@ impl JsonSchema for SecretRef {
         json_schema!({
             "anyOf": [
                 { "type": "string", "description": "The secret itself. Better kept outside of this file." },
-                reference("secret", "By name, in `secrets.yaml`."),
+                reference("secret", "By name, as `simpleclaw secrets` knows it."),
                 reference("env", "In an environment variable."),
                 reference("file", "In a file; a relative path starts in the home."),
             ],
@@ -80,63 +72,10 @@ impl JsonSchema for SecretRef {
     }
 }
 
-impl SecretRef {
-    /// Fetches the secret. `home` is the gateway's folder. An error says what is missing and how to put it right, and
-    /// never holds the value. What is found is kept out of the logs from then on.
-    pub fn resolve(&self, home: &Path) -> Result<Secret, String> {
-        let text = match self {
-            Self::Literal(secret) => secret.0.clone(),
-            Self::Secret { secret } => from_secrets_file(&home.join("secrets.yaml"), secret)?,
-            Self::Env { env } => match std::env::var(env) {
-                Ok(text) if !text.is_empty() => text,
-                _ => return Err(format!("the environment variable {env} is not set; set it for the gateway")),
-            },
-            Self::File { file } => from_file(&home.join(file))?,
-        };
-        logging::register_secret(&text);
-        Ok(Secret(text))
-    }
-}
-
-fn from_file(path: &Path) -> Result<String, String> {
-    let mut text = String::new();
-    File::open(path)
-        .and_then(|file| file.take(MAX_SECRET_BYTES + 1).read_to_string(&mut text))
-        .map_err(|error| format!("cannot read the secret in {}: {error}", path.display()))?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => Err(format!("{} is empty; put the secret into it", path.display())),
-        _ if text.len() as u64 > MAX_SECRET_BYTES => Err(format!("{} is too large for a secret", path.display())),
-        secret => Ok(secret.to_owned()),
-    }
-}
-
-fn from_secrets_file(path: &Path, name: &str) -> Result<String, String> {
-    let remedy = || format!("write `{name}: …` into {} and give it mode 0600", path.display());
-    let source = read::source(path)
-        .map_err(|bad| format!("cannot read {}: {}", path.display(), bad.mistake.words))?
-        .ok_or_else(|| format!("there is no secret `{name}`; {}", remedy()))?;
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        let open = path.metadata().is_ok_and(|about| about.permissions().mode() & 0o077 != 0);
-        if open {
-            return Err(format!("other users may read {0}; run `chmod 600 {0}`", path.display()));
-        }
-    }
-    let tree = tree::parse(&source.text)
-        .map_err(|at| format!("{}:{}:{}: {}", path.display(), at.line, at.column, at.words))?;
-    match tree.value().get(name) {
-        Some(serde_json::Value::String(text)) if !text.is_empty() => Ok(text.clone()),
-        Some(_) => Err(format!("`{name}` in {} is no text; put it in quotes", path.display())),
-        None => Err(format!("there is no secret `{name}`; {}", remedy())),
-    }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::fs;
-
     use super::*;
+    use crate::config::tree;
 
     fn reference(yaml: &str) -> SecretRef {
         serde_json::from_value(tree::parse(yaml).expect("is YAML").value()).expect("is a reference")
@@ -149,51 +88,5 @@ mod tests {
         assert_eq!(serde_json::to_value(&literal).expect("serializes"), MASK);
         let named = reference("{secret: a}");
         assert_eq!(serde_json::to_value(&named).expect("serializes"), serde_json::json!({"secret": "a"}));
-    }
-
-    #[test]
-    fn found_or_missing_in_words_without_the_value() {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let home = folder.path();
-        let resolve = |yaml: &str| reference(yaml).resolve(home).map(|secret| secret.expose().to_owned());
-        assert_eq!(resolve("plain").as_deref(), Ok("plain"));
-        fs::write(home.join("key"), "from-file\n").expect("writes");
-        fs::write(home.join("none"), "\n").expect("writes");
-        assert_eq!(resolve("{file: key}").as_deref(), Ok("from-file"));
-        assert_eq!(resolve("{env: CARGO_PKG_NAME}").as_deref(), Ok("simpleclaw-gateway"));
-        for (yaml, words) in [
-            ("{file: none}", "is empty"),
-            ("{file: absent}", "cannot read the secret in"),
-            ("{file: .}", "cannot read the secret in"),
-            ("{env: SIMPLECLAW_SURELY_NOT_SET}", "SIMPLECLAW_SURELY_NOT_SET is not set"),
-            ("{secret: work}", "there is no secret `work`; write `work: …` into"),
-        ] {
-            let error = resolve(yaml).expect_err(yaml);
-            assert!(error.contains(words), "{yaml}: {error}");
-        }
-    }
-
-    #[test]
-    #[cfg(unix)]
-    fn secrets_yaml_must_be_private_and_hold_text() {
-        use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("secrets.yaml");
-        let with = |text: &str, mode: u32| {
-            fs::write(&path, text).expect("writes");
-            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("sets");
-            reference("{secret: work}").resolve(folder.path()).map(|secret| secret.expose().to_owned())
-        };
-        assert_eq!(with("work: hunter2-abc\n", 0o600).as_deref(), Ok("hunter2-abc"));
-        for (text, mode, words) in [
-            ("work: hunter2-abc\n", 0o640, "chmod 600"),
-            ("work: 42\n", 0o600, "put it in quotes"),
-            ("other: x\n", 0o600, "there is no secret `work`"),
-            ("work: 'hunter2-abc\n", 0o600, "this quote is never closed"),
-            ("- hunter2-abc\n", 0o600, "there is no secret `work`"),
-        ] {
-            let error = with(text, mode).expect_err(text);
-            assert!(error.contains(words) && !error.contains("hunter2"), "{error}");
-        }
     }
 }

@@ -9,26 +9,33 @@ const MAX_SECRETS: usize = 1000;
 const TOKEN_DIGITS: usize = 64;
 const HIDDEN: &str = "…";
 
-/// Longest first, so that a secret within another does not leave the rest of it.
-static SECRETS: RwLock<Vec<String>> = RwLock::new(Vec::new());
+/// Each with when it was last registered. Longest first, so that a secret within another does not leave the rest of it.
+static SECRETS: RwLock<Vec<(u64, String)>> = RwLock::new(Vec::new());
 
-/// Keeps a text out of every line from now on. Texts under 6 bytes, and those after the first 1,000, are not kept.
+/// Keeps a text out of every line from now on. Texts under 6 bytes are not kept, and of more than 1,000 those that were
+/// registered last.
 pub fn register_secret(secret: &str) {
     let escaped = secret.escape_debug().to_string();
     let mut secrets = SECRETS.write().unwrap_or_else(PoisonError::into_inner);
+    let now = secrets.iter().map(|(last, _)| last + 1).max().unwrap_or_default();
     for form in [secret, &escaped] {
-        let new = form.len() >= MIN_SECRET_BYTES && !secrets.iter().any(|known| known == form);
-        if new && secrets.len() < MAX_SECRETS {
-            secrets.push(form.to_owned());
+        if let Some((last, _)) = secrets.iter_mut().find(|(_, known)| known == form) {
+            *last = now;
+        } else if form.len() >= MIN_SECRET_BYTES {
+            secrets.push((now, form.to_owned()));
         }
     }
-    secrets.sort_by_key(|known| std::cmp::Reverse(known.len()));
+    while secrets.len() > MAX_SECRETS {
+        let oldest = secrets.iter().map(|(last, _)| *last).min();
+        secrets.retain(|(last, _)| Some(*last) != oldest);
+    }
+    secrets.sort_by_key(|(_, known)| std::cmp::Reverse(known.len()));
 }
 
 /// The text without secrets.
 pub fn redact(text: &str) -> String {
     let mut text = hide_tokens(text);
-    for secret in SECRETS.read().unwrap_or_else(PoisonError::into_inner).iter() {
+    for (_, secret) in SECRETS.read().unwrap_or_else(PoisonError::into_inner).iter() {
         if text.contains(secret.as_str()) {
             text = text.replace(secret.as_str(), HIDDEN);
         }

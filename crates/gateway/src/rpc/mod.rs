@@ -9,6 +9,7 @@ mod events;
 mod gateway;
 mod models;
 mod runs;
+mod secrets;
 mod send;
 mod sessions;
 
@@ -35,6 +36,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         Method::Models(method) => models::handle(runtime, method, incoming).await,
         Method::Channels(method) => channels::handle(method, incoming).await,
         Method::Config(method) => config::handle(runtime, method, incoming).await,
+        Method::Secrets(method) => secrets::handle(runtime, method, incoming).await,
         Method::Events(method) => events::handle(runtime, method, incoming).await,
         Method::Gateway(method) => gateway::handle(runtime, method, incoming).await,
     }

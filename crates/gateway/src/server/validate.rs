@@ -83,7 +83,8 @@ fn check(what: &str, validator: Option<&Validator>, value: &Value) -> Result<(),
                     issues.push(Issue::new(join(&place, &name), format!("unknown member {name:?}")));
                 }
             }
-            _ => issues.push(Issue::new(place, short(&error.to_string(), 240))),
+            // Masked: what a client sends may be a secret, and an error goes to logs and screens.
+            _ => issues.push(Issue::new(place, short(&error.masked().to_string(), 240))),
         }
     }
     Err(WireError::issues(what, issues))
@@ -134,5 +135,14 @@ mod tests {
             assert!(issue["message"].as_str().is_some_and(|text| text.contains(words)), "{issue}");
         }
         assert_eq!(params(index, spec, &json!({"sessionKey": "main", "limit": 1000})), Ok(()));
+    }
+
+    #[test]
+    fn findings_quote_no_value() {
+        let Some(methods::Lookup::Built { index, spec, .. }) = methods::lookup("secrets.set") else { panic!("built") };
+        for value in [json!("hunter2".repeat(20_000)), json!(["hunter2"]), json!({"hunter2": "hunter2"})] {
+            let error = params(index, spec, &json!({"name": "work", "value": value})).expect_err("invalid");
+            assert!(!format!("{error:?}").contains("hunter"), "{error:?}");
+        }
     }
 }

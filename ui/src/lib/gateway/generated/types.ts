@@ -137,6 +137,7 @@ export type SubsystemState = "starting" | "ok" | "degraded" | "failed" | "off";
 export type HelloTag = "hello-ok";
 export type PresenceReason = "connect" | "self";
 export type RunState = "queued" | "running" | "waiting_approval" | "ok" | "error" | "aborted";
+export type SecretPlace = "keyStore" | "file";
 export type SessionChange = ("message" | "run" | "reset") | "branched";
 export type SessionKind = "main" | "chat" | "direct" | "group" | "cron" | "subagent";
 export type SessionStatus = ("idle" | "queued" | "running" | "waiting_approval") | "failed";
@@ -1079,6 +1080,55 @@ export interface RunsGetResult {
    */
   messageIds: string[];
 }
+export interface SecretRow {
+  name: string;
+  place?: SecretPlace;
+  /**
+   * JSON Pointers into the configuration.
+   */
+  usedIn: string[];
+}
+export interface SecretsListResult {
+  /**
+   * By name; with those that the configuration names and that are nowhere.
+   */
+  secrets: SecretRow[];
+  place: SecretPlace;
+  /**
+   * What is wrong, each with what mends it.
+   */
+  problems: string[];
+}
+export interface SecretsRemoveParams {
+  name: string;
+  idempotencyKey?: string;
+}
+export interface SecretsRemoveResult {
+  name: string;
+  /**
+   * What is without its secret now: JSON Pointers into the configuration.
+   */
+  usedIn: string[];
+}
+export interface SecretsSetParams {
+  /**
+   * 1 to 64 of a-z 0-9 . _ - that start with a letter or digit; `{secret: name}` in the configuration.
+   */
+  name: string;
+  /**
+   * At most 64 KiB. Replaces the one that is there.
+   */
+  value: string;
+  idempotencyKey?: string;
+}
+export interface SecretsSetResult {
+  name: string;
+  place: SecretPlace;
+  /**
+   * JSON Pointers into the configuration.
+   */
+  usedIn: string[];
+}
 export interface SessionChangedEvent {
   key: string;
   reason: SessionChange;
@@ -1272,6 +1322,9 @@ export interface Methods {
   "models.list": { params: NoParams; result: ModelsListResult };
   "runs.abort": { params: RunsAbortParams; result: RunsAbortResult };
   "runs.get": { params: RunsGetParams; result: RunsGetResult };
+  "secrets.list": { params: NoParams; result: SecretsListResult };
+  "secrets.remove": { params: SecretsRemoveParams; result: SecretsRemoveResult };
+  "secrets.set": { params: SecretsSetParams; result: SecretsSetResult };
   "sessions.get": { params: SessionsGetParams; result: SessionsGetResult };
   "sessions.list": { params: SessionsListParams; result: SessionsListResult };
   "sessions.reset": { params: SessionsResetParams; result: SessionsResetResult };
