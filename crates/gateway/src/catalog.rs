@@ -1,20 +1,34 @@
 //! Models and the providers that serve them: the configured ones, the servers found on this machine, the guide.
 //! Speaking to a provider is `adapters`'.
+//!
+//! `source` is one provider, `known` what is known without asking, `price` what a call costs, `cooldown` who failed a
+//! moment ago, `probe` whether a provider answers.
+
+mod cooldown;
+mod known;
+mod price;
+mod probe;
+mod source;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use simpleclaw_adapters::provider::detect::{self, Candidate};
-use simpleclaw_adapters::provider::genai::{Api as AdapterApi, GenaiOptions, GenaiProvider};
 use simpleclaw_adapters::provider::guide::Guide;
-use simpleclaw_adapters::provider::{ApiKey, Modality, Model, Provider, ProviderError, ProviderErrorKind};
-use simpleclaw_protocol::methods::models::{ModelCost, ModelRow};
+use simpleclaw_adapters::provider::{Modality, Model, Provider, ProviderError};
+use simpleclaw_protocol::methods::models::ModelRow;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::config::{Api, Config, ModelInput, ProviderConfig, Secret};
+use crate::config::Config;
 use crate::secrets::Secrets;
+
+use cooldown::Cooldowns;
+pub use price::Price;
+pub use probe::{Probe, Probed, Used};
+use source::no_provider;
+pub use source::{Source, Spoken};
 
 /// How long a turn of an `auto` agent waits for the first look around.
 const AUTO_WAIT: Duration = Duration::from_millis(500);
@@ -37,13 +51,19 @@ pub struct Resolved {
     /// Why this one: `requested`, `configured`, `fallback` or `auto`.
     pub reason: &'static str,
     pub info: Option<Model>,
-    pub cost: Option<ModelCost>,
+    /// `None`: nobody knows.
+    pub price: Option<Price>,
 }
 
 impl Resolved {
     /// `provider/model`
     pub fn id(&self) -> String {
         format!("{}/{}", self.provider.id(), self.model)
+    }
+
+    /// Whether the provider is somebody else; the guide is part of the gateway.
+    pub fn is_asked(&self) -> bool {
+        self.provider.id() != GUIDE.0
     }
 
     /// Whether the model reads images; `None` where nobody says.
@@ -67,6 +87,7 @@ struct Shared {
     detect: watch::Sender<bool>,
     found: watch::Sender<Option<Vec<Source>>>,
     lists: Mutex<Lists>,
+    cooldowns: Cooldowns,
 }
 
 /// What is known of the keys of the configured providers.
@@ -82,18 +103,6 @@ enum Keys {
 /// When each provider was last asked for its models, and what it said.
 type Lists = BTreeMap<String, (Instant, Result<Vec<Model>, ProviderError>)>;
 
-/// A provider that could be built, or why it could not.
-#[derive(Clone)]
-struct Source {
-    id: String,
-    provider: Result<Arc<dyn Provider>, String>,
-    costs: BTreeMap<String, ModelCost>,
-    /// The models that the configuration lists, or that detection saw.
-    listed: Vec<Model>,
-    /// The models that detection saw; the sign by which a change is noticed.
-    seen: Vec<String>,
-}
-
 impl Catalog {
     /// Builds every configured provider whose key is at hand; [`Self::configure`] has to follow where one is not. One
     /// that cannot be built is listed with its reason.
@@ -102,8 +111,8 @@ impl Catalog {
         let mut built = Vec::new();
         for (id, provider) in &config.models.providers {
             match provider.api_key.as_ref().map(|key| secrets.resolve_now(key)) {
-                None => built.push(configured(id, provider, Ok(None))),
-                Some(Some(key)) => built.push(configured(id, provider, key.map(Some).map_err(|why| why.words))),
+                None => built.push(Source::configured(id, provider, Ok(None))),
+                Some(Some(key)) => built.push(Source::configured(id, provider, key.map(Some).map_err(|why| why.words))),
                 Some(None) => keys = Keys::Waited,
             }
         }
@@ -114,6 +123,7 @@ impl Catalog {
             detect: watch::Sender::new(config.models.detect),
             found: watch::Sender::new(None),
             lists: Mutex::default(),
+            cooldowns: Cooldowns::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -130,10 +140,11 @@ impl Catalog {
             if key.as_ref().is_err_and(|why| why.later) {
                 keys = Keys::Unanswered;
             }
-            built.push(configured(id, provider, key.map_err(|why| why.words)));
+            built.push(Source::configured(id, provider, key.map_err(|why| why.words)));
         }
         *self.shared.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(built);
         self.lock().clear();
+        self.shared.cooldowns.clear();
         self.shared.detect.send_replace(config.models.detect);
         self.shared.keys.send_replace(keys);
     }
@@ -185,19 +196,10 @@ impl Catalog {
             let found = if look { detect::detect(&Candidate::defaults()).await } else { vec![] };
             let mut sources = Vec::new();
             for server in found {
-                let id = server.kind.id().to_owned();
-                if self.configured().iter().any(|source| source.id == id) {
-                    continue;
+                let id = server.kind.id();
+                if !self.configured().iter().any(|source| source.id == id) {
+                    sources.push(Source::found(id, server.base_url, server.models));
                 }
-                let seen = server.models.iter().map(|model| model.id.clone()).collect();
-                let options = GenaiOptions {
-                    id,
-                    api: AdapterApi::OpenAi,
-                    base_url: Some(server.base_url),
-                    api_key: None,
-                    models: server.models,
-                };
-                sources.push(source(options, BTreeMap::new(), seen));
             }
             let sign = |sources: &[Source]| {
                 sources
@@ -263,21 +265,45 @@ impl Catalog {
         let mut rows = Vec::new();
         for (source, list) in sources.iter().zip(lists) {
             match list {
-                Ok(models) => rows.extend(models.iter().map(|model| row(source, model))),
-                Err(reason) => rows.push(unavailable(&source.id, reason)),
+                Ok(models) => rows.extend(models.iter().map(|model| source.row(model))),
+                Err(reason) => rows.push(source.unavailable(reason)),
             }
         }
-        let guide = Source {
-            id: GUIDE.0.into(),
-            provider: Ok(Arc::clone(&self.shared.guide)),
-            costs: BTreeMap::new(),
-            listed: vec![],
-            seen: vec![],
-        };
-        if let Ok(models) = self.shared.guide.models().await {
-            rows.extend(models.iter().map(|model| row(&guide, model)));
+        for row in &mut rows {
+            let left = self.shared.cooldowns.left(&row.id);
+            row.cooldown_ms = left.map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
         }
+        rows.push(self.guide_source().row(&Guide::model()));
         rows
+    }
+
+    /// Notes that a model failed: for a while it is asked after others.
+    pub fn failed(&self, error: &ProviderError) {
+        self.shared.cooldowns.failed(error);
+    }
+
+    pub fn succeeded(&self, resolved: &Resolved) {
+        self.shared.cooldowns.succeeded(resolved.provider.id(), &resolved.model);
+    }
+
+    /// How long what is asked for (`provider/model` or `auto`) still counts as failing.
+    pub fn cooling(&self, wanted: &str) -> Option<Duration> {
+        self.shared.cooldowns.left(&self.resolved_now(wanted))
+    }
+
+    /// A provider to be tested; `None`: there is none of this id.
+    pub fn probe(&self, provider: &str) -> Option<Probe> {
+        if provider == GUIDE.0 {
+            return Some(Probe::of(self.guide_source()));
+        }
+        let found = self.shared.found.borrow();
+        let configured = self.configured();
+        let mut sources = configured.iter().chain(found.iter().flatten());
+        sources.find(|source| source.id == provider).cloned().map(Probe::of)
+    }
+
+    fn guide_source(&self) -> Source {
+        Source::built_in(GUIDE.0, Arc::clone(&self.shared.guide))
     }
 
     async fn named(&self, provider: &str, model: &str, reason: &'static str) -> Result<Resolved, ProviderError> {
@@ -295,20 +321,20 @@ impl Catalog {
                 ),
             ));
         };
-        let built = source.provider.clone().map_err(|why| no_provider(provider, model, why))?;
+        let built = source.built(model)?;
         if model.is_empty() {
             return self.first_model(source).await;
         }
         // Only what is known already: a turn does not wait for a list that it does not need.
         let find = |models: &[Model]| models.iter().find(|known| known.id == model).cloned();
         let info = find(&source.listed)
-            .or_else(|| self.lock().get(&source.id).and_then(|(_, list)| find(list.as_ref().ok()?)));
-        let cost = source.costs.get(model).copied();
-        Ok(Resolved { provider: built, model: model.to_owned(), reason, info, cost })
+            .or_else(|| self.lock().get(&source.id).and_then(|(_, list)| find(list.as_ref().ok()?)))
+            .or_else(|| source.known(model));
+        Ok(Resolved { provider: built, model: model.to_owned(), reason, info, price: source.price(model) })
     }
 
     async fn first_model(&self, source: &Source) -> Result<Resolved, ProviderError> {
-        let provider = source.provider.clone().map_err(|why| no_provider(&source.id, "", why))?;
+        let provider = source.built("")?;
         let models = match self.models_of(source, &provider).await {
             Ok(models) => models,
             Err(error) => return Err(error),
@@ -320,13 +346,13 @@ impl Catalog {
                 format!("{} offers no model: load one there, or name one in the configuration", source.id),
             ));
         };
-        let cost = source.costs.get(&first.id).copied();
-        Ok(Resolved { provider, model: first.id.clone(), reason: "auto", info: Some(first), cost })
+        let price = source.price(&first.id);
+        Ok(Resolved { provider, model: first.id.clone(), reason: "auto", info: Some(first), price })
     }
 
     fn guide(&self, reason: &'static str) -> Resolved {
-        let info = Some(Guide::model());
-        Resolved { provider: Arc::clone(&self.shared.guide), model: GUIDE.1.to_owned(), reason, info, cost: None }
+        let (info, price) = (Some(Guide::model()), Some(Price::FREE));
+        Resolved { provider: Arc::clone(&self.shared.guide), model: GUIDE.1.to_owned(), reason, info, price }
     }
 
     async fn models(&self, source: &Source) -> Result<Vec<Model>, String> {
@@ -342,105 +368,12 @@ impl Catalog {
         {
             return list.clone();
         }
-        let list = provider.models().await;
+        let list = provider.models().await.map(|models| source.complete(models));
         self.lock().insert(source.id.clone(), (Instant::now(), list.clone()));
         list
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Lists> {
         self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-fn configured(id: &str, config: &ProviderConfig, key: Result<Option<Secret>, String>) -> Source {
-    let key = match key {
-        Ok(key) => key,
-        Err(why) => {
-            let costs = BTreeMap::new();
-            return Source { id: id.to_owned(), provider: Err(why), costs, listed: vec![], seen: vec![] };
-        }
-    };
-    let models = config.models.iter().map(|model| Model {
-        id: model.id.clone(),
-        name: model.name.clone().unwrap_or_else(|| model.id.clone()),
-        context_window: model.context_window,
-        input: model.input.as_ref().map(|input| match input.contains(&ModelInput::Image) {
-            true => vec![Modality::Text, Modality::Image],
-            false => vec![Modality::Text],
-        }),
-        reasoning: model.reasoning,
-        tool_use: model.tool_use,
-    });
-    let costs = config.models.iter().filter_map(|model| {
-        model.cost.as_ref().map(|cost| (model.id.clone(), ModelCost { input: cost.input, output: cost.output }))
-    });
-    let api = match config.api {
-        Api::Openai => AdapterApi::OpenAi,
-        Api::Anthropic => AdapterApi::Anthropic,
-        Api::Gemini => AdapterApi::Gemini,
-        Api::Ollama => AdapterApi::Ollama,
-    };
-    let options = GenaiOptions {
-        id: id.to_owned(),
-        api,
-        base_url: config.base_url.clone(),
-        api_key: key.map(|key| ApiKey::new(key.expose())),
-        models: models.collect(),
-    };
-    source(options, costs.collect(), vec![])
-}
-
-fn source(options: GenaiOptions, costs: BTreeMap<String, ModelCost>, seen: Vec<String>) -> Source {
-    let (id, listed) = (options.id.clone(), options.models.clone());
-    let provider = match GenaiProvider::new(options) {
-        Ok(provider) => Ok(Arc::new(provider) as Arc<dyn Provider>),
-        Err(error) => Err(error.message),
-    };
-    Source { id, provider, costs, listed, seen }
-}
-
-fn no_provider(provider: &str, model: &str, message: String) -> ProviderError {
-    ProviderError {
-        provider: provider.to_owned(),
-        model: (!model.is_empty()).then(|| model.to_owned()),
-        kind: ProviderErrorKind::Request,
-        message,
-        http_status: None,
-        retry_after_ms: None,
-    }
-}
-
-fn row(source: &Source, model: &Model) -> ModelRow {
-    // Where the server does not say, text is what is sure.
-    let input = model.input.as_deref().unwrap_or(&[Modality::Text]).iter().map(|modality| match modality {
-        Modality::Text => "text".to_owned(),
-        Modality::Image => "image".to_owned(),
-    });
-    ModelRow {
-        id: format!("{}/{}", source.id, model.id),
-        name: model.name.clone(),
-        provider: source.id.clone(),
-        context_window: model.context_window,
-        input: input.collect(),
-        reasoning: model.reasoning,
-        tool_use: model.tool_use,
-        cost: source.costs.get(&model.id).copied(),
-        available: true,
-        reason: None,
-    }
-}
-
-fn unavailable(id: &str, reason: String) -> ModelRow {
-    ModelRow {
-        id: format!("{id}/*"),
-        name: id.to_owned(),
-        provider: id.to_owned(),
-        context_window: None,
-        input: vec![],
-        reasoning: None,
-        tool_use: None,
-        cost: None,
-        available: false,
-        reason: Some(reason),
     }
 }

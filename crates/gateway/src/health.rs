@@ -19,7 +19,8 @@ use crate::control::Control;
 use crate::events::Events;
 use crate::presence::Presence;
 use crate::session::Sessions;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
+use crate::usage::Ledger;
 
 const REFRESH_EVERY: Duration = Duration::from_secs(60);
 const AT_MOST_EVERY: Duration = Duration::from_secs(1);
@@ -63,6 +64,7 @@ pub struct Sources {
     pub presence: Presence,
     pub control: Control,
     pub events: Events,
+    pub ledger: Ledger,
 }
 
 impl Health {
@@ -156,12 +158,15 @@ impl Health {
         let (_, presence) = sources.presence.snapshot();
         let (size_bytes, wal_bytes) = sources.store.sizes();
         let now = self.shared.clock.now_ms();
-        let today = now - now.rem_euclid(24 * 60 * 60 * 1000);
-        let today_runs = match sources.store.runs_since(today).await {
-            Ok(count) => count,
+        let today = async {
+            let today_runs = sources.store.runs_since(sources.ledger.today().starts_ms).await?;
+            Ok::<_, StoreError>(TodayUsage { today_cost_usd: sources.ledger.today_usd().await?, today_runs })
+        };
+        let usage = match today.await {
+            Ok(usage) => usage,
             Err(error) => {
                 self.set("store", SubsystemState::Degraded, Some(error.to_string()));
-                0
+                TodayUsage::default()
             }
         };
         Snapshot {
@@ -181,7 +186,7 @@ impl Health {
             runs: RunCounts { active, queued },
             approvals: Pending::default(),
             pairings: Pending::default(),
-            usage: TodayUsage { today_cost_usd: 0.0, today_runs },
+            usage,
             // Nothing runs commands in this version, so nothing is isolated either.
             sandbox: Sandbox { kind: "none".to_owned(), enforced: vec![] },
             config_problem: loaded.problem.clone(),

@@ -36,6 +36,7 @@ mod supervisor;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod turn;
+mod usage;
 
 pub use control::StopReason;
 pub use gateway::{Gateway, Options, StartError};

@@ -1,4 +1,4 @@
-//! Housekeeping: expired keys, files that no message has. Logs keep their own limit.
+//! Housekeeping: expired keys, old model calls, files that no message has. Logs keep their own limit.
 
 use std::time::Duration;
 
@@ -24,5 +24,7 @@ pub async fn keep(store: Store, attachments: Attachments, clock: Clock) {
 async fn run(store: &Store, attachments: &Attachments, clock: Clock) -> Result<(u64, u64), StoreError> {
     let now = clock.now_ms();
     let expired = store.write(move |tx| Box::pin(store::idempotency::expire(tx, now))).await?;
+    let before = clock.day(now).text_before(store::usage::KEPT_DAYS);
+    store.write(move |tx| Box::pin(async move { store::usage::expire(tx, &before).await })).await?;
     Ok((expired, attachments.sweep(store).await?))
 }

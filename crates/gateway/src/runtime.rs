@@ -15,6 +15,7 @@ use crate::secrets::Secrets;
 use crate::session::Sessions;
 use crate::store::Store;
 use crate::supervisor::Supervisor;
+use crate::usage::Ledger;
 
 /// New at every start.
 #[derive(Debug, Clone)]
@@ -37,6 +38,7 @@ pub struct Runtime {
     pub inbox: Inbox,
     pub sessions: Sessions,
     pub health: Health,
+    pub ledger: Ledger,
 }
 
 impl Runtime {
@@ -49,6 +51,7 @@ impl Runtime {
             presence: self.presence.clone(),
             control: self.control.clone(),
             events: self.events.clone(),
+            ledger: self.ledger.clone(),
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::home::Home;
 use crate::store::{self, RunRow, SessionRecord, Store, StoreError};
 use crate::supervisor::{Supervisor, panic_words};
 use crate::turn::{self, Live, Outcome};
+use crate::usage::Ledger;
 
 use leave::Left;
 
@@ -41,6 +42,7 @@ pub struct Context {
     pub catalog: Catalog,
     pub control: Control,
     pub supervisor: Supervisor,
+    pub ledger: Ledger,
 }
 
 /// All live sessions; clones share them.
@@ -295,12 +297,12 @@ impl Sessions {
             }
             self.tell_change();
             let turn = turn::run(&self.context, &run, &live, &cancel);
-            let outcome = match AssertUnwindSafe(turn).catch_unwind().await {
-                Ok(outcome) => outcome,
-                Err(panic) => Outcome::broken(panic_words(&*panic)),
+            let ended = match AssertUnwindSafe(turn).catch_unwind().await {
+                Ok(ended) => ended,
+                Err(panic) => Outcome::broken(panic_words(&*panic)).into(),
             };
             // From here on the session shows as idle, which is what the events that follow say.
-            let settled = turn::settle(&self.context, &run, &live, outcome).await;
+            let settled = turn::settle(&self.context, &run, &live, ended).await;
             drop(permit);
             {
                 // One step: a branch that is left meanwhile finds the run here, or all of it told before.

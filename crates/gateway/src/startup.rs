@@ -30,6 +30,7 @@ use crate::server::{self, Server};
 use crate::session::{self, Context, Sessions};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
+use crate::usage::Ledger;
 use crate::{maintenance, process, rebuild};
 
 /// Everything that a running gateway holds.
@@ -111,6 +112,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     let attachments = Attachments::new(&home);
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
+    let ledger = Ledger::new(clock, config.clone(), store.clone());
     let context = Context {
         clock,
         config: config.clone(),
@@ -121,6 +123,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         catalog: catalog.clone(),
         control: control.clone(),
         supervisor: supervisor.clone(),
+        ledger: ledger.clone(),
     };
     let sessions = Sessions::new(context);
     let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
@@ -152,6 +155,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         catalog: catalog.clone(),
         sessions: sessions.clone(),
         health: health.clone(),
+        ledger,
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
     let (listeners, url) = steps.run("server", async { listen(&runtime) }).await?;

@@ -53,6 +53,24 @@ impl Answer {
         Self::Stream(deltas.chain([Step::Done]).collect())
     }
 
+    /// One text, and what the server says that it used: input, output, and of the input what its cache had.
+    pub fn counted(text: &str, input: u64, output: u64, cached: u64) -> Self {
+        let end = json!({ "choices": [{ "index": 0, "delta": {}, "finish_reason": "stop" }] });
+        let details = json!({ "cached_tokens": cached });
+        let usage = json!({ "prompt_tokens": input, "completion_tokens": output, "prompt_tokens_details": details });
+        let usage = json!({ "choices": [], "usage": usage });
+        let raw = [end.to_string(), usage.to_string(), "[DONE]".to_owned()].map(Step::Raw);
+        Self::Stream(std::iter::once(Step::Delta(text.to_owned())).chain(raw).collect())
+    }
+
+    /// A call of a tool with these arguments as they stand, whether or not they are JSON.
+    pub fn tool_call(name: &str, arguments: &str) -> Self {
+        let call = json!({ "index": 0, "id": "call", "function": { "name": name, "arguments": arguments } });
+        let delta = json!({ "tool_calls": [call] });
+        let event = json!({ "choices": [{ "index": 0, "delta": delta, "finish_reason": "tool_calls" }] });
+        Self::Stream(vec![Step::Raw(event.to_string()), Step::Raw("[DONE]".to_owned())])
+    }
+
     pub fn status(status: u16, body: &str) -> Self {
         Self::Whole { status, headers: vec![], body: body.to_owned() }
     }
@@ -132,6 +150,11 @@ impl Model {
     /// What callers did that a real server would refuse.
     pub fn faults(&self) -> Vec<String> {
         lock(&self.inner.faults).clone()
+    }
+
+    /// The key that it takes.
+    pub fn key(&self) -> &'static str {
+        KEY
     }
 
     /// A configuration that has this server as its only provider; `more` is further YAML.

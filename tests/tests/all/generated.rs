@@ -30,8 +30,10 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
         "config.restore" => json!({ "id": "0" }),
         "runs.abort" | "sessions.list" | "agents.list" | "models.list" | "channels.status" | "config.get"
         | "config.history" | "config.schema" | "secrets.list" | "events.subscribe" | "health" | "status"
-        | "system-presence" | "logs.tail" | "diagnostics.list" | "gateway.pause" | "gateway.resume"
-        | "gateway.restart" | "gateway.shutdown" => json!({}),
+        | "system-presence" | "logs.tail" | "diagnostics.list" | "usage.summary" | "gateway.pause"
+        | "gateway.resume" | "gateway.restart" | "gateway.shutdown" => json!({}),
+        // Nobody listens there: the answer says so.
+        "providers.test" => json!({ "draft": { "api": "openai", "baseUrl": "http://127.0.0.1:9/v1" } }),
         other => panic!("{other} is new: say here what it takes at least"),
     }
 }

@@ -325,6 +325,7 @@ async fn an_older_database_is_taken_over() {
     let mut db = sqlx::sqlite::SqliteConnectOptions::new().filename(database).connect().await.expect("the database");
     for sql in [
         "DROP TABLE attachments",
+        "DROP TABLE model_calls",
         "ALTER TABLE messages DROP COLUMN superseded_by",
         "ALTER TABLE sessions DROP COLUMN superseded",
         "DELETE FROM _sqlx_migrations WHERE version > 1",

@@ -112,10 +112,15 @@ impl Origin {
         let said = said_by_server(body);
         let kind = kind_of_status(status.as_u16(), &body.to_lowercase());
         let what = format!("{} (HTTP {})", what(kind), status.as_u16());
+        let retry_after_ms = retry_after_ms(headers).or_else(|| retry_after_in(body));
+        let advice = match (kind, retry_after_ms) {
+            (ProviderErrorKind::RateLimit, Some(ms)) => format!("Try again in {} s.", ms.div_ceil(1000)),
+            _ => advice(kind).to_owned(),
+        };
         ProviderError {
             http_status: Some(status.as_u16()),
-            retry_after_ms: retry_after_ms(headers),
-            ..self.error(kind, &self.sentence(&what, said.as_deref(), kind))
+            retry_after_ms,
+            ..self.error(kind, &self.sentence(&what, said.as_deref(), &advice))
         }
     }
 
@@ -124,7 +129,7 @@ impl Origin {
         let error = body.get("error").unwrap_or(body);
         let kind = kind_of_event(error);
         let said = said_by_server(&body.to_string());
-        self.error(kind, &self.sentence(what(kind), said.as_deref(), kind))
+        self.error(kind, &self.sentence(what(kind), said.as_deref(), advice(kind)))
     }
 
     /// The HTTP exchange itself failed. `started` says whether the answer had begun.
@@ -155,11 +160,11 @@ impl Origin {
         self.error(ProviderErrorKind::Network, &text)
     }
 
-    fn sentence(&self, what: &str, said: Option<&str>, kind: ProviderErrorKind) -> String {
+    fn sentence(&self, what: &str, said: Option<&str>, advice: &str) -> String {
         let said = said.map(|said| clip(&self.redact(said.to_owned()), MAX_QUOTE));
         match said {
-            Some(said) => format!("{what}: {} {}", said, advice(kind)),
-            None => format!("{what}. {}", advice(kind)),
+            Some(said) => format!("{what}: {said} {advice}"),
+            None => format!("{what}. {advice}"),
         }
     }
 
@@ -258,6 +263,16 @@ fn is_context(body: &str) -> bool {
 fn retry_after_ms(headers: &HeaderMap) -> Option<u64> {
     let number = |name: &str| headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     number("retry-after-ms").or_else(|| number("retry-after")?.checked_mul(1000))
+}
+
+/// Gemini says it in the body, as `"retryDelay": "34.1s"`.
+fn retry_after_in(body: &str) -> Option<u64> {
+    let json: Value = serde_json::from_str(body).ok()?;
+    let details = json.pointer("/error/details")?.as_array()?;
+    let delay = details.iter().find_map(|detail| detail.get("retryDelay")?.as_str())?;
+    let seconds: f64 = delay.strip_suffix('s')?.parse().ok()?;
+    // Out of range saturates; what is not a number is 0, which is as good as nothing.
+    Some((seconds * 1000.0) as u64).filter(|ms| *ms > 0)
 }
 
 /// The server's own words, from the shapes of error that providers use, or a short plain text.

@@ -92,6 +92,8 @@ pub struct Usage {
     pub output_tokens: u64,
     /// The part of `input_tokens` that was read from the provider's cache.
     pub cached_tokens: u64,
+    /// The part of `input_tokens` that was written to it, where the provider charges for that.
+    pub cache_write_tokens: u64,
 }
 
 /// One model call.

@@ -43,7 +43,7 @@ pub(super) async fn stream(
         model: ModelIden::new(kind, request.model.clone()),
     };
     let options = options(&request, kind);
-    let answer = client.exec_chat_stream(target, chat_request(request), Some(&options)).await;
+    let answer = client.exec_chat_stream(target, chat_request(request, kind), Some(&options)).await;
     let events = answer.map_err(|error| fault(&origin, &error))?.stream;
     let mut answer = Answer { events, origin, kind, ended: false };
     // genai sends nothing until it is polled; the first piece shows that the call was accepted.
@@ -95,10 +95,6 @@ fn options(request: &ChatRequest, kind: AdapterKind) -> wire::ChatOptions {
         .with_stream_read_timeout(request.idle_timeout)
         .with_capture_usage(true)
         .with_capture_tool_calls(true);
-    if kind == AdapterKind::Anthropic {
-        // Without it every step of an agent pays for its whole past again.
-        options = options.with_cache_control(wire::CacheControl::Ephemeral);
-    }
     if let Some(limit) = request.max_tokens {
         options = options.with_max_tokens(limit);
     }
@@ -117,7 +113,7 @@ fn options(request: &ChatRequest, kind: AdapterKind) -> wire::ChatOptions {
     }
 }
 
-fn chat_request(request: ChatRequest) -> wire::ChatRequest {
+fn chat_request(request: ChatRequest, kind: AdapterKind) -> wire::ChatRequest {
     let mut messages: Vec<wire::ChatMessage> = Vec::new();
     let mut results: Vec<wire::ToolResponse> = Vec::new();
     for message in request.messages {
@@ -142,13 +138,26 @@ fn chat_request(request: ChatRequest) -> wire::ChatRequest {
         }
     }
     flush(&mut results, &mut messages);
+    let mut system = request.system;
+    if kind == AdapterKind::Anthropic {
+        // Without it every step of an agent pays for its whole past again. The mark behind the last message covers all
+        // before it, and the one behind the system prompt is found again where the conversation was cut at its start.
+        // Gemini does as much by itself.
+        let cached = || wire::MessageOptions::default().with_cache_control(wire::CacheControl::Ephemeral);
+        if let Some(last) = messages.last_mut() {
+            last.options = Some(cached());
+        }
+        if let Some(system) = system.take() {
+            messages.insert(0, wire::ChatMessage::system(system).with_options(cached()));
+        }
+    }
     let tool =
         |tool: super::ToolSpec| wire::Tool::new(tool.name).with_description(tool.description).with_schema(tool.schema);
     let mut chat = wire::ChatRequest::new(messages);
     if !request.tools.is_empty() {
         chat = chat.with_tools(request.tools.into_iter().map(tool));
     }
-    match request.system {
+    match system {
         Some(system) => chat.with_system(system),
         None => chat,
     }
@@ -207,14 +216,12 @@ fn tool_call(call: wire::ToolCall) -> ToolCall {
 
 fn usage(usage: &wire::Usage) -> Option<Usage> {
     let count = |tokens: Option<i32>| tokens.and_then(|tokens| u64::try_from(tokens).ok());
+    let part = usage.prompt_tokens_details.as_ref();
     Some(Usage {
         input_tokens: count(usage.prompt_tokens)?,
         output_tokens: count(usage.completion_tokens).unwrap_or_default(),
-        cached_tokens: usage
-            .prompt_tokens_details
-            .as_ref()
-            .and_then(|part| count(part.cached_tokens))
-            .unwrap_or_default(),
+        cached_tokens: part.and_then(|part| count(part.cached_tokens)).unwrap_or_default(),
+        cache_write_tokens: part.and_then(|part| count(part.cache_creation_tokens)).unwrap_or_default(),
     })
 }
 
@@ -226,7 +233,10 @@ fn fault(origin: &Origin, error: &genai::Error) -> ProviderError {
             if let Some(inner) = error.downcast_ref::<genai::Error>() {
                 fault(origin, inner)
             } else if error.downcast_ref::<StreamTimeout>().is_some() {
-                let text = format!("{} sent nothing for too long. Try again.", origin.server);
+                let text = format!(
+                    "{} sent nothing for too long. Try again, or raise runs.firstByteSeconds and runs.idleSeconds.",
+                    origin.server
+                );
                 origin.error(ProviderErrorKind::Timeout, &text)
             } else if let Some(broken) = error.downcast_ref::<reqwest::Error>() {
                 // A body that breaks off is reported as one that cannot be decoded.

@@ -85,7 +85,10 @@ async fn usage_comes_with_its_cached_part() {
     let stream = delta(json!({"content": "x"})) + &format!("data: {usage}\n\n") + &finish("length");
     let fake = Fake::always(Reply::sse(stream)).await;
     let end = ask(&openai(&fake), request()).await.expect("an answer").end;
-    assert_eq!(end.usage, Some(Usage { input_tokens: 100, output_tokens: 7, cached_tokens: 64 }));
+    assert_eq!(
+        end.usage,
+        Some(Usage { input_tokens: 100, output_tokens: 7, cached_tokens: 64, cache_write_tokens: 0 })
+    );
     assert_eq!(end.stop, Stop::Length);
 }
 

@@ -47,6 +47,15 @@ async fn too_many_requests_says_how_long_to_wait_and_when_waiting_is_no_use() {
     for junk in ["Wed, 21 Oct 2026 07:28:00 GMT", "-3", "99999999999999999999"] {
         assert_eq!(error_from(plain.clone().header("retry-after", junk)).await.retry_after_ms, None);
     }
+    // Gemini's way of saying it, in the body.
+    for (delay, ms) in [("34.5s", Some(34_500)), ("0s", None), ("-3s", None), ("soon", None)] {
+        let body = json!({"error": {"message": "slow down", "details": [{"@type": "x"}, {"retryDelay": delay}]}});
+        assert_eq!(error_from(Reply::json(429, body)).await.retry_after_ms, ms, "{delay}");
+    }
+    let words = error_from(plain.clone().header("retry-after-ms", "6200")).await.message;
+    assert_eq!(words, "fake/m-1: too many requests (HTTP 429): slow down. Try again in 7 s.");
+    let words = error_from(plain.clone()).await.message;
+    assert_eq!(words, "fake/m-1: too many requests (HTTP 429): slow down. Wait a little and try again.");
     for body in [
         json!({"error": {"message": "no", "code": "insufficient_quota"}}),
         says("Check your plan and billing details."),

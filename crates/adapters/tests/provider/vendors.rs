@@ -96,7 +96,8 @@ async fn anthropic_answers_with_thinking_text_and_a_tool_call() {
     let call = ToolCall { id: "t1".to_owned(), name: "read".to_owned(), arguments: json!({"path": "x"}) };
     assert_eq!(answer.end.tool_calls, [call]);
     assert_eq!(answer.end.stop, Stop::ToolCalls);
-    assert_eq!(answer.end.usage, Some(Usage { input_tokens: 114, output_tokens: 20, cached_tokens: 100 }));
+    let usage = Usage { input_tokens: 114, output_tokens: 20, cached_tokens: 100, cache_write_tokens: 5 };
+    assert_eq!(answer.end.usage, Some(usage));
 
     let seen = fake.only();
     assert_eq!(seen.line, "POST /v1/messages");
@@ -104,7 +105,9 @@ async fn anthropic_answers_with_thinking_text_and_a_tool_call() {
     assert!(!seen.headers.contains_key("authorization"));
     let body = seen.body;
     assert_eq!((&body["model"], &body["stream"], &body["max_tokens"]), (&json!("claude-x"), &json!(true), &json!(64)));
-    assert!(body.to_string().contains("cache_control"), "the past is cached: {body}");
+    let cached = json!({"type": "ephemeral"});
+    assert_eq!(body["system"][0]["cache_control"], cached, "the prompt is cached: {body}");
+    assert_eq!(body["messages"][2]["content"][1]["cache_control"], cached, "and all of the past: {body}");
     assert!(body.get("thinking").is_none(), "no reasoning right after a tool: {body}");
     assert_eq!(body["messages"][0]["content"][1]["source"]["data"], "iVBOR/8=");
     assert_eq!(body["messages"].as_array().map(Vec::len), Some(3), "results go back together: {body}");
@@ -129,7 +132,8 @@ async fn gemini_answers_with_text_and_a_tool_call() {
     assert_eq!(answer.end.tool_calls[0].arguments, json!({"path": "x"}));
     assert!(!answer.end.tool_calls[0].id.is_empty());
     assert_eq!(answer.end.stop, Stop::ToolCalls);
-    assert_eq!(answer.end.usage, Some(Usage { input_tokens: 50, output_tokens: 6, cached_tokens: 40 }));
+    let usage = Usage { input_tokens: 50, output_tokens: 6, cached_tokens: 40, cache_write_tokens: 0 };
+    assert_eq!(answer.end.usage, Some(usage));
     let seen = fake.only();
     assert_eq!(seen.line, "POST /v1beta/models/gemini-x:streamGenerateContent?alt=sse");
     assert_eq!(seen.headers["x-goog-api-key"], KEY);

@@ -8,10 +8,12 @@ pub mod config;
 mod events;
 mod gateway;
 mod models;
+mod providers;
 mod runs;
 mod secrets;
 mod send;
 mod sessions;
+mod usage;
 
 use std::sync::Arc;
 
@@ -34,6 +36,8 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         Method::Sessions(method) => sessions::handle(runtime, method, incoming).await,
         Method::Agents(method) => agents::handle(runtime, method, incoming).await,
         Method::Models(method) => models::handle(runtime, method, incoming).await,
+        Method::Providers(method) => providers::handle(runtime, method, incoming).await,
+        Method::Usage(method) => usage::handle(runtime, method, incoming).await,
         Method::Channels(method) => channels::handle(method, incoming).await,
         Method::Config(method) => config::handle(runtime, method, incoming).await,
         Method::Secrets(method) => secrets::handle(runtime, method, incoming).await,

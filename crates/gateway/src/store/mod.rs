@@ -10,6 +10,7 @@ pub mod message;
 pub mod meta;
 pub mod run;
 pub mod session;
+pub mod usage;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -25,6 +26,7 @@ pub use idempotency::{Claim, body_hash};
 pub use message::{NewMessage, Window};
 pub use run::{NewRun, RunOptions, RunRow};
 pub use session::{SessionRecord, SessionsQuery};
+pub use usage::{CallOutcome, CallOwner, NewCall};
 pub use writer::Tx;
 
 /// A store that could not do what it was asked; nothing was half done.
@@ -87,6 +89,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("start", include_str!("../../migrations/0001_start.sql")),
     ("attachments", include_str!("../../migrations/0002_attachments.sql")),
     ("branches", include_str!("../../migrations/0003_branches.sql")),
+    ("usage", include_str!("../../migrations/0004_usage.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -184,20 +184,14 @@ pub async fn set_title(tx: &mut Tx, key: &str, title: &str) -> Result<(), StoreE
     Ok(())
 }
 
-/// Books what a run used, and whether it failed.
-pub async fn settle(tx: &mut Tx, key: &str, usage: &Usage, failed: bool, now: i64) -> Result<(), StoreError> {
-    sqlx::query(
-        "UPDATE sessions SET input_tokens = input_tokens + ?, output_tokens = output_tokens + ?, \
-         cost_usd = cost_usd + ?, failed = ?, updated_at = ? WHERE key = ?",
-    )
-    .bind(i64::try_from(usage.input_tokens).unwrap_or(i64::MAX))
-    .bind(i64::try_from(usage.output_tokens).unwrap_or(i64::MAX))
-    .bind(usage.cost_usd)
-    .bind(failed)
-    .bind(now)
-    .bind(key)
-    .execute(tx)
-    .await?;
+/// Notes the end of a run, and whether it failed. What it used is booked call by call, in `usage`.
+pub async fn settle(tx: &mut Tx, key: &str, failed: bool, now: i64) -> Result<(), StoreError> {
+    sqlx::query("UPDATE sessions SET failed = ?, updated_at = ? WHERE key = ?")
+        .bind(failed)
+        .bind(now)
+        .bind(key)
+        .execute(tx)
+        .await?;
     Ok(())
 }
 

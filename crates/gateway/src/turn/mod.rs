@@ -1,42 +1,38 @@
 //! One turn: model calls and tool steps until the agent has answered. What to do next follows from the stored
 //! messages of the run alone, so a turn can be entered again from them.
 //!
-//! Here is what happens and what is told to everyone; `live` is what others see of it, `prompt` makes the request,
-//! `attached` adds what its messages carry, `settle` ends a run.
+//! Here is what happens and what is told to everyone; `ask` is a call of a model, `live` what others see of it, `prompt`
+//! makes the request, `attached` adds what its messages carry, `settle` ends a run.
 
+mod ask;
 mod attached;
 mod live;
 mod prompt;
 mod settle;
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
-use simpleclaw_adapters::provider::{ChatEnd, ChatPiece, ProviderError, ProviderErrorKind, Stop, ToolCall};
+use simpleclaw_adapters::provider::ToolCall;
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::{
     AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent, ToolPhase,
 };
 use simpleclaw_protocol::message::{Content, Message, MessageStatus, Role, Usage};
-use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
-use crate::catalog::Resolved;
 use crate::session::Context;
 use crate::store::{self, NewMessage, RunRow, Window};
+use crate::usage::{Booking, Call};
 
-use attached::Sight;
+use ask::{Answer, OpenCall, ask};
 pub use live::Live;
-pub use settle::{Outcome, end_unstarted, interrupt, settle};
+pub use settle::{Ended, Outcome, end_unstarted, interrupt, settle};
 
 /// Model calls of one run at most; a model that calls tools for ever is stopped here.
-const MAX_STEPS: usize = 32;
-/// The text so far is stored this often at most.
-const SAVE_EVERY: Duration = Duration::from_millis(500);
-/// Text of one model call past which it is cut off, in bytes.
-const MAX_ANSWER: usize = 2 * 1024 * 1024;
+const MAX_CALLS: usize = 32;
 
 /// What comes next, from what the run has written so far.
 #[derive(Debug, Clone, PartialEq)]
@@ -67,8 +63,9 @@ fn next_step(messages: &[Message]) -> Step {
 }
 
 /// Runs a stored run to its end, or until it is cancelled. Nothing terminal is published or stored here.
-pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &CancellationToken) -> Outcome {
-    let teller = Teller { context, run, live, agent_index: AtomicU64::new(0) };
+pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &CancellationToken) -> Ended {
+    let (open, used, unbooked) = (Mutex::default(), Mutex::default(), Mutex::default());
+    let teller = Teller { context, run, live, agent_index: AtomicU64::new(0), open, used, unbooked };
     let loaded = context.config.current();
     let limit = match run.options.timeout_ms {
         Some(ms) => Duration::from_millis(ms),
@@ -76,13 +73,17 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
     };
     live.lock().started_at = context.clock.now();
     if let Err(error) = teller.start().await {
-        return Outcome::store_failed(&error);
+        return Outcome::store_failed(&error).into();
     }
     let outcome = tokio::select! {
         outcome = steps(&teller) => outcome,
         () = cancel.cancelled() => Outcome::Stopped,
         () = tokio::time::sleep(limit) => Outcome::timed_out(limit),
     };
+    // A call that was dropped in the middle has its price too.
+    if let Some(call) = teller.take_open() {
+        teller.book_later(call.stopped());
+    }
     // Whoever claims the end first has it: a stop that came while the last words arrived still counts.
     let outcome = if live.begin_end() {
         outcome
@@ -93,7 +94,7 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
     };
     let failed = matches!(outcome, Outcome::Failed(_) | Outcome::Interrupted);
     teller.agent(AgentStream::Lifecycle { phase: if failed { LifecyclePhase::Error } else { LifecyclePhase::End } });
-    outcome
+    Ended { outcome, unbooked: teller.take_unbooked() }
 }
 
 async fn steps(teller: &Teller<'_>) -> Outcome {
@@ -102,24 +103,27 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
     let Some(agent) = Agent::of(&loaded.config, &context.home, &run.agent_id) else {
         return Outcome::no_agent(&run.agent_id);
     };
-    for _ in 0..MAX_STEPS {
+    let mut asked = 0;
+    loop {
         let messages = match context.store.messages_of_run(&run.id).await {
             Ok(messages) => messages,
             Err(error) => return Outcome::store_failed(&error),
         };
         match next_step(&messages) {
             // A run entered again after its last words were stored.
-            Step::Done => return Outcome::Answered { message: None, usage: Usage::default() },
+            Step::Done => return Outcome::Answered { message: None, usage: teller.used() },
             Step::RunTools(calls) => {
                 if let Err(error) = run_tools(teller, calls).await {
                     return Outcome::store_failed(&error);
                 }
             }
+            Step::CallModel if asked == MAX_CALLS => return Outcome::too_many_calls(MAX_CALLS),
             Step::CallModel => match ask(teller, &agent).await {
-                Ok(Answer { message, usage, tools: false }) => {
-                    return Outcome::Answered { message: Some(Box::new(message)), usage };
+                Ok(Answer { message, tools: false }) => {
+                    return Outcome::Answered { message: Some(Box::new(message)), usage: teller.used() };
                 }
                 Ok(Answer { message, .. }) => {
+                    asked += 1;
                     if let Err(error) = teller.store(message).await {
                         return Outcome::store_failed(&error);
                     }
@@ -128,167 +132,6 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
             },
         }
     }
-    Outcome::too_many_steps(MAX_STEPS)
-}
-
-/// What one model call came to.
-struct Answer {
-    message: NewMessage,
-    usage: Usage,
-    tools: bool,
-}
-
-/// Asks the agent's model, and its fallbacks where it cannot answer and has said nothing yet.
-async fn ask(teller: &Teller<'_>, agent: &Agent) -> Result<Answer, Outcome> {
-    let (context, run) = (teller.context, teller.run);
-    let mut candidates: Vec<(&str, &'static str)> = match &run.options.model {
-        Some(model) => vec![(model, "requested")],
-        None => vec![(&agent.model, "configured")],
-    };
-    if run.options.model.is_none() {
-        candidates.extend(agent.fallbacks.iter().map(|model| (model.as_str(), "fallback")));
-    }
-    let mut last = None;
-    for (wanted, reason) in candidates {
-        let error = match context.catalog.resolve(wanted, reason).await {
-            Ok(resolved) => match ask_one(teller, agent, &resolved).await {
-                Ok(answer) => return Ok(answer),
-                Err(Asked::Failed(error)) if teller.live.lock().text.is_empty() => error,
-                Err(Asked::Failed(error)) => return Err(Outcome::provider(error)),
-                Err(Asked::Store(error)) => return Err(Outcome::store_failed(&error)),
-            },
-            Err(error) => error,
-        };
-        tracing::warn!(target: "diagnostic", source = "models", code = "provider.failed", model = wanted, run = %run.id, "{error}");
-        last = Some(error);
-    }
-    Err(last.map_or_else(|| Outcome::no_agent(&agent.id), Outcome::provider))
-}
-
-enum Asked {
-    Failed(ProviderError),
-    Store(store::StoreError),
-}
-
-/// One model, with the conversation made shorter where it is too long for it, and without images where it refuses them.
-async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Result<Answer, Asked> {
-    teller.agent(AgentStream::Model {
-        provider: resolved.provider.id().to_owned(),
-        model: resolved.model.clone(),
-        reason: resolved.reason.to_owned(),
-    });
-    let mut window = prompt::window(resolved);
-    let mut sight = Sight::of(resolved);
-    loop {
-        let request = prompt::request(teller.context, teller.run, agent, resolved, window, &sight);
-        let request = request.await.map_err(Asked::Store)?;
-        let images = attached::shows_images(&request);
-        match stream(teller, resolved, request).await {
-            Err(Asked::Failed(error))
-                if error.kind == ProviderErrorKind::Context
-                    && window > prompt::SMALLEST
-                    && teller.live.lock().text.is_empty() =>
-            {
-                window /= 2;
-            }
-            // Nobody could say before whether it sees; a picture must not end the conversation it stands in.
-            Err(Asked::Failed(error)) if images && teller.live.lock().text.is_empty() => {
-                let Some(blind) = sight.lost(resolved, &error) else { return Err(Asked::Failed(error)) };
-                tracing::warn!(target: "diagnostic", source = "models", code = "images.refused", model = resolved.id(), run = %teller.run.id, "asked again without the images: {error}");
-                sight = blind;
-            }
-            other => return other,
-        }
-    }
-}
-
-/// Follows one answer to its end marker.
-async fn stream(
-    teller: &Teller<'_>,
-    resolved: &Resolved,
-    request: simpleclaw_adapters::provider::ChatRequest,
-) -> Result<Answer, Asked> {
-    let message_id = uuid::Uuid::now_v7().to_string();
-    {
-        let mut progress = teller.live.lock();
-        progress.message_id.clone_from(&message_id);
-        progress.text.clear();
-    }
-    let mut pieces = resolved.provider.stream(request).await.map_err(Asked::Failed)?;
-    let (mut thinking, mut first, mut saved) = (String::new(), true, Instant::now());
-    let end = loop {
-        match pieces.next().await {
-            Some(Ok(ChatPiece::Text(delta))) => {
-                if delta.is_empty() {
-                    continue;
-                }
-                if first {
-                    teller.agent(AgentStream::Typing { active: false });
-                    first = false;
-                }
-                if teller.delta(&message_id, delta) > MAX_ANSWER {
-                    break ChatEnd { tool_calls: vec![], usage: None, stop: Stop::Length };
-                }
-                if saved.elapsed() >= SAVE_EVERY {
-                    saved = Instant::now();
-                    teller.save(&message_id);
-                }
-            }
-            Some(Ok(ChatPiece::Thinking(delta))) => {
-                if thinking.len() < MAX_ANSWER {
-                    thinking.push_str(&delta);
-                }
-                teller.agent(AgentStream::Thinking { delta });
-            }
-            Some(Ok(ChatPiece::End(end))) => break end,
-            Some(Err(error)) => return Err(Asked::Failed(error)),
-            None => {
-                let error = ProviderError {
-                    provider: resolved.provider.id().to_owned(),
-                    model: Some(resolved.model.clone()),
-                    kind: ProviderErrorKind::Cut,
-                    message: format!("{} ended its answer without an end marker", resolved.id()),
-                    http_status: None,
-                    retry_after_ms: None,
-                };
-                return Err(Asked::Failed(error));
-            }
-        }
-    };
-    Ok(answer(teller, resolved, message_id, thinking, end))
-}
-
-fn answer(teller: &Teller<'_>, resolved: &Resolved, id: String, thinking: String, end: ChatEnd) -> Answer {
-    let text = teller.live.lock().text.clone();
-    let mut content = Vec::new();
-    if !thinking.is_empty() {
-        content.push(Content::Thinking { text: thinking });
-    }
-    if !text.is_empty() || end.tool_calls.is_empty() {
-        content.push(Content::Text { text });
-    }
-    let tools = !end.tool_calls.is_empty();
-    content.extend(end.tool_calls.into_iter().map(|call| Content::ToolCall {
-        id: call.id,
-        name: call.name,
-        arguments: call.arguments,
-    }));
-    let usage = end.usage.map(|usage| Usage {
-        input_tokens: usage.input_tokens,
-        output_tokens: usage.output_tokens,
-        cost_usd: resolved.cost.map_or(0.0, |cost| {
-            (usage.input_tokens as f64 * cost.input + usage.output_tokens as f64 * cost.output) / 1e6
-        }),
-    });
-    let message = NewMessage {
-        id,
-        content,
-        run_id: Some(teller.run.id.clone()),
-        model: Some(resolved.id()),
-        usage,
-        ..NewMessage::text(Role::Assistant, "")
-    };
-    Answer { message, usage: usage.unwrap_or_default(), tools }
 }
 
 /// Answers tool calls. This version has no tools, and the model is told so in words that it can act on.
@@ -322,6 +165,12 @@ struct Teller<'a> {
     run: &'a RunRow,
     live: &'a Live,
     agent_index: AtomicU64,
+    /// The model call that goes now.
+    open: Mutex<Option<OpenCall>>,
+    /// By all calls of the run since it was entered.
+    used: Mutex<Usage>,
+    /// The last call, which is booked with what is stored next of the run.
+    unbooked: Mutex<Option<Booking>>,
 }
 
 impl Teller<'_> {
@@ -333,6 +182,50 @@ impl Teller<'_> {
         self.agent(AgentStream::Lifecycle { phase: LifecyclePhase::Start });
         self.agent(AgentStream::Typing { active: true });
         Ok(())
+    }
+
+    /// Books a call of this run.
+    async fn book(&self, call: Call) {
+        let usage = self.context.ledger.book(call).await;
+        self.add(usage);
+    }
+
+    /// Books a call of this run with what is stored next of it: one commit for both.
+    fn book_later(&self, call: Call) -> Usage {
+        let (usage, booking) = self.context.ledger.prepare(call);
+        self.add(usage);
+        *self.unbooked.lock().unwrap_or_else(PoisonError::into_inner) = Some(booking);
+        usage
+    }
+
+    fn take_unbooked(&self) -> Option<Booking> {
+        self.unbooked.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    fn add(&self, usage: Usage) {
+        let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
+        used.input_tokens += usage.input_tokens;
+        used.output_tokens += usage.output_tokens;
+        used.cost_usd += usage.cost_usd;
+    }
+
+    fn used(&self) -> Usage {
+        *self.used.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn open_call(&self) -> std::sync::MutexGuard<'_, Option<OpenCall>> {
+        self.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take_open(&self) -> Option<OpenCall> {
+        self.open_call().take()
+    }
+
+    /// The model wrote so much more.
+    fn wrote(&self, bytes: usize) {
+        if let Some(call) = &mut *self.open_call() {
+            call.wrote(bytes);
+        }
     }
 
     fn agent(&self, stream: AgentStream) {
@@ -380,16 +273,33 @@ impl Teller<'_> {
     async fn store(&self, message: NewMessage) -> Result<(), store::StoreError> {
         let run = self.run.clone();
         let now = self.context.clock.now_ms();
+        let booking = self.take_unbooked();
+        let row = booking.clone();
         let stored = self
             .context
             .store
             .write(move |tx| {
                 Box::pin(async move {
+                    let spent = match &row {
+                        Some(row) => row.write(tx).await?,
+                        None => vec![],
+                    };
                     store::message::take_partial(tx, &run.id).await?;
-                    store::message::insert(tx, &run.session_key, &run.session_id, message, now).await
+                    let inserted = store::message::insert(tx, &run.session_key, &run.session_id, message, now).await?;
+                    Ok((inserted, spent))
                 })
             })
-            .await?;
+            .await;
+        if let Some(booking) = booking {
+            self.context.ledger.booked(booking, stored.as_ref().map(|(_, spent)| spent.as_slice()));
+        }
+        let (stored, _) = stored?;
+        {
+            // What comes next is another message, also where it ends before it begins.
+            let mut progress = self.live.lock();
+            progress.message_id.clear();
+            progress.text.clear();
+        }
         if stored.visible {
             let event = SessionMessageEvent { session_key: self.run.session_key.clone(), message: stored.message };
             self.live.unless_hidden(|| self.context.events.publish(Event::SessionMessage(event)));

@@ -50,6 +50,8 @@ pub async fn request(
         tools: vec![],
         max_tokens: None,
         thinking: match run.options.thinking {
+            // A model that is known not to reason may refuse to be asked for it.
+            _ if resolved.info.as_ref().and_then(|info| info.reasoning) == Some(false) => None,
             None | Some(Thinking::Off) => None,
             Some(Thinking::Low) => Some(AdapterThinking::Low),
             Some(Thinking::Medium) => Some(AdapterThinking::Medium),

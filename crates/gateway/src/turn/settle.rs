@@ -12,6 +12,7 @@ use super::{Live, remains};
 use crate::events::Events;
 use crate::session::Context;
 use crate::store::{self, NewMessage, RunRow, StoreError, Tx};
+use crate::usage::Booking;
 
 /// How often storing an end is tried, a second apart, before it is left to the next start. A full disk counts as no
 /// try: a person frees space, and the end is stored.
@@ -32,31 +33,27 @@ pub enum Outcome {
     Failed(RunError),
 }
 
+/// What a run leaves to be stored.
+pub struct Ended {
+    pub outcome: Outcome,
+    /// Its last call.
+    pub unbooked: Option<Booking>,
+}
+
+impl From<Outcome> for Ended {
+    fn from(outcome: Outcome) -> Self {
+        Self { outcome, unbooked: None }
+    }
+}
+
 impl Outcome {
     pub fn provider(error: ProviderError) -> Self {
-        let kind = match error.kind {
-            ProviderErrorKind::Auth => ProviderFailureKind::Auth,
-            ProviderErrorKind::RateLimit => ProviderFailureKind::RateLimit,
-            ProviderErrorKind::Quota => ProviderFailureKind::Quota,
-            ProviderErrorKind::Context => ProviderFailureKind::Context,
-            ProviderErrorKind::Timeout => ProviderFailureKind::Timeout,
-            ProviderErrorKind::Network => ProviderFailureKind::Network,
-            ProviderErrorKind::Cut => ProviderFailureKind::Cut,
-            ProviderErrorKind::Request => ProviderFailureKind::Request,
-        };
-        let retryable = error.retryable();
-        Self::Failed(RunError {
-            code: ErrorCode::ProviderError,
-            message: error.message,
-            retryable,
-            provider: Some(ProviderFailure {
-                id: error.provider,
-                model: error.model,
-                kind,
-                http_status: error.http_status,
-                retry_after_ms: error.retry_after_ms,
-            }),
-        })
+        Self::Failed(run_error(error))
+    }
+
+    /// A cap on what may be spent is reached; `words` say which and what to do.
+    pub fn capped(words: String) -> Self {
+        Self::failed(ErrorCode::RateLimited, words, false)
     }
 
     pub fn store_failed(error: &StoreError) -> Self {
@@ -72,7 +69,7 @@ impl Outcome {
         Self::failed(ErrorCode::NotFound, format!("there is no agent {id:?} any more"), false)
     }
 
-    pub fn too_many_steps(limit: usize) -> Self {
+    pub fn too_many_calls(limit: usize) -> Self {
         Self::failed(ErrorCode::Internal, format!("the model asked for tools {limit} times without answering"), true)
     }
 
@@ -84,6 +81,33 @@ impl Outcome {
 
     fn failed(code: ErrorCode, message: String, retryable: bool) -> Self {
         Self::Failed(RunError { code, message, retryable, provider: None })
+    }
+}
+
+/// A provider's failure as clients see it.
+fn run_error(error: ProviderError) -> RunError {
+    let kind = match error.kind {
+        ProviderErrorKind::Auth => ProviderFailureKind::Auth,
+        ProviderErrorKind::RateLimit => ProviderFailureKind::RateLimit,
+        ProviderErrorKind::Quota => ProviderFailureKind::Quota,
+        ProviderErrorKind::Context => ProviderFailureKind::Context,
+        ProviderErrorKind::Timeout => ProviderFailureKind::Timeout,
+        ProviderErrorKind::Network => ProviderFailureKind::Network,
+        ProviderErrorKind::Cut => ProviderFailureKind::Cut,
+        ProviderErrorKind::Request => ProviderFailureKind::Request,
+    };
+    let retryable = error.retryable();
+    RunError {
+        code: ErrorCode::ProviderError,
+        message: error.message,
+        retryable,
+        provider: Some(ProviderFailure {
+            id: error.provider,
+            model: error.model,
+            kind,
+            http_status: error.http_status,
+            retry_after_ms: error.retry_after_ms,
+        }),
     }
 }
 
@@ -117,7 +141,8 @@ impl Settled {
 }
 
 /// Stores the end of a run and makes its events.
-pub async fn settle(context: &Context, run: &RunRow, live: &Live, outcome: Outcome) -> Settled {
+pub async fn settle(context: &Context, run: &RunRow, live: &Live, ended: Ended) -> Settled {
+    let Ended { outcome, unbooked } = ended;
     let so_far = live.text();
     let (state, error, message, usage) = match outcome {
         Outcome::Answered { message, usage } => (RunState::Ok, None, message.map(|message| *message), usage),
@@ -139,7 +164,7 @@ pub async fn settle(context: &Context, run: &RunRow, live: &Live, outcome: Outco
         }
     };
     let message_id = message.as_ref().map(|message| message.id.clone());
-    let stored = store_end(context, run, state, error.clone(), message, usage).await;
+    let stored = store_end(context, run, state, error.clone(), message, unbooked).await;
     let mut terminal = ChatEvent::new(&run.id, &run.session_key, chat_state(state), live.next_index());
     terminal.message_id = message_id;
     terminal.error = error;
@@ -173,29 +198,39 @@ async fn store_end(
     state: RunState,
     error: Option<RunError>,
     message: Option<NewMessage>,
-    usage: Usage,
+    unbooked: Option<Booking>,
 ) -> Result<Option<Message>, StoreError> {
     let mut tries = 0;
-    loop {
+    let stored = loop {
         let (run, error, message, now) = (run.clone(), error.clone(), message.clone(), context.clock.now_ms());
+        let row = unbooked.clone();
         tries += 1;
-        match context
-            .store
-            .write(move |tx| Box::pin(async move { end(tx, &run, state, error, message, usage, now).await }))
-            .await
-        {
+        let stored = context.store.write(move |tx| {
+            Box::pin(async move {
+                let spent = match &row {
+                    Some(row) => row.write(tx).await?,
+                    None => vec![],
+                };
+                Ok((end(tx, &run, state, error, message, now).await?, spent))
+            })
+        });
+        match stored.await {
             Err(error @ (StoreError::Full | StoreError::Sql(_))) if tries < TRIES => {
                 if matches!(error, StoreError::Full) {
                     tries -= 1;
                 }
                 tokio::select! {
                     () = tokio::time::sleep(Duration::from_secs(1)) => {}
-                    () = context.supervisor.stopping().cancelled() => return Err(error),
+                    () = context.supervisor.stopping().cancelled() => break Err(error),
                 }
             }
-            other => return other,
+            other => break other,
         }
+    };
+    if let Some(booking) = unbooked {
+        context.ledger.booked(booking, stored.as_ref().map(|(_, spent)| spent.as_slice()));
     }
+    stored.map(|(message, _)| message)
 }
 
 async fn end(
@@ -204,7 +239,6 @@ async fn end(
     state: RunState,
     error: Option<RunError>,
     message: Option<NewMessage>,
-    usage: Usage,
     now: i64,
 ) -> Result<Option<Message>, StoreError> {
     if !store::run::end(tx, &run.id, state, error.as_ref(), now).await? {
@@ -218,13 +252,13 @@ async fn end(
         }
         None => None,
     };
-    store::session::settle(tx, &run.session_key, &usage, state == RunState::Error, now).await?;
+    store::session::settle(tx, &run.session_key, state == RunState::Error, now).await?;
     Ok(message)
 }
 
 /// Ends a run that never started, because a person stopped it.
 pub async fn end_unstarted(context: &Context, run: &RunRow, announced: bool) {
-    if let Err(error) = store_end(context, run, RunState::Aborted, None, None, Usage::default()).await {
+    if let Err(error) = store_end(context, run, RunState::Aborted, None, None, None).await {
         tracing::error!(target: "diagnostic", source = "store", code = "run.not_stored", run = %run.id, "{error}");
     }
     let event = ChatEvent::new(&run.id, &run.session_key, ChatState::Aborted, u64::from(announced));
@@ -236,7 +270,7 @@ pub async fn interrupt(tx: &mut Tx, run: RunRow, now: i64) -> Result<(), StoreEr
     let (message_id, text) = store::message::take_partial(tx, &run.id).await?.unwrap_or_default();
     let mut message = remains(&run, &message_id, text, MessageStatus::Interrupted);
     message.error = Some(interrupted());
-    end(tx, &run, RunState::Error, Some(interrupted()), Some(message), Usage::default(), now).await?;
+    end(tx, &run, RunState::Error, Some(interrupted()), Some(message), now).await?;
     Ok(())
 }
 

@@ -17,9 +17,11 @@ pub mod events;
 pub mod gateway;
 pub mod models;
 mod planned;
+pub mod providers;
 pub mod runs;
 pub mod secrets;
 pub mod sessions;
+pub mod usage;
 
 pub use planned::PLANNED;
 
@@ -140,8 +142,8 @@ macro_rules! resources {
 }
 
 resources! {
-    Chat chat, Attachments attachments, Runs runs, Sessions sessions, Agents agents, Models models, Channels channels,
-    Config config, Secrets secrets, Events events, Gateway gateway,
+    Chat chat, Attachments attachments, Runs runs, Sessions sessions, Agents agents, Models models, Providers providers,
+    Usage usage, Channels channels, Config config, Secrets secrets, Events events, Gateway gateway,
 }
 
 /// What a method name stands for.

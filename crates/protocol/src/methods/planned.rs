@@ -33,7 +33,6 @@ pub const PLANNED: &[PlannedMethod] = &[
     PlannedMethod { name: "exec.approvals.test", scope: Scope::Read },
     PlannedMethod { name: "exec.approval.history", scope: Scope::Approvals },
     PlannedMethod { name: "audit.verify", scope: Scope::Approvals },
-    PlannedMethod { name: "providers.test", scope: Scope::Admin },
     PlannedMethod { name: "tools.list", scope: Scope::Read },
     PlannedMethod { name: "plugins.list", scope: Scope::Read },
     PlannedMethod { name: "plugins.reload", scope: Scope::Admin },
@@ -61,5 +60,4 @@ pub const PLANNED: &[PlannedMethod] = &[
     PlannedMethod { name: "cron.remove", scope: Scope::Admin },
     PlannedMethod { name: "cron.run", scope: Scope::Admin },
     PlannedMethod { name: "cron.runs", scope: Scope::Read },
-    PlannedMethod { name: "usage.summary", scope: Scope::Read },
 ];

@@ -124,5 +124,6 @@ fn usage(usage: &Value) -> Option<Usage> {
         input_tokens: count("/prompt_tokens")?,
         output_tokens: count("/completion_tokens").unwrap_or_default(),
         cached_tokens: count("/prompt_tokens_details/cached_tokens").unwrap_or_default(),
+        cache_write_tokens: count("/prompt_tokens_details/cache_write_tokens").unwrap_or_default(),
     })
 }

@@ -165,7 +165,10 @@ impl Reader {
     }
 
     fn stalled(&self) -> ProviderError {
-        let text = format!("{} went silent in the middle of its answer. Try again.", self.origin.server);
+        let text = format!(
+            "{} went silent in the middle of its answer. Try again, or raise runs.idleSeconds.",
+            self.origin.server
+        );
         self.origin.error(ProviderErrorKind::Timeout, &text)
     }
 

@@ -130,12 +130,31 @@ export type ClientRole = "operator" | "node";
 export type IssueSeverity = "warning" | "error";
 export type Level = "trace" | "debug" | "info" | "warn" | "error";
 /**
+ * What a provider speaks.
+ */
+export type DraftApi = ("anthropic" | "gemini" | "ollama") | "openai";
+/**
+ * A key, or where it is.
+ */
+export type DraftKey =
+  | string
+  | {
+      secret: string;
+    }
+  | {
+      env: string;
+    }
+  | {
+      file: string;
+    };
+/**
  * `"all"`, or a list of names.
  */
 export type Selection = AllTag | string[];
 export type SubsystemState = "starting" | "ok" | "degraded" | "failed" | "off";
 export type HelloTag = "hello-ok";
 export type PresenceReason = "connect" | "self";
+export type ProviderCheck = "models" | "answer";
 export type RunState = "queued" | "running" | "waiting_approval" | "ok" | "error" | "aborted";
 export type SecretPlace = "keyStore" | "file";
 export type SessionChange = ("message" | "run" | "reset") | "branched";
@@ -171,6 +190,39 @@ export interface AgentRow {
 }
 export interface AgentTools {
   profile: string;
+}
+/**
+ * Calls of models, those that failed included, and what they used.
+ */
+export interface AgentUsage {
+  agentId: string;
+  /**
+   * That called a model.
+   */
+  runs: number;
+  calls: number;
+  /**
+   * Of them, how many the provider failed.
+   */
+  failedCalls: number;
+  /**
+   * Cached ones included.
+   */
+  inputTokens: number;
+  outputTokens: number;
+  /**
+   * Of the input, what the provider read from its cache.
+   */
+  cachedTokens: number;
+  costUsd: number;
+  /**
+   * Calls whose tokens are a guess from their length: stopped, cut off, or by a server that counts nothing.
+   */
+  estimatedCalls: number;
+  /**
+   * Calls of models whose price nobody knows; they are not in `costUsd`.
+   */
+  unpricedCalls: number;
 }
 export interface AgentsListResult {
   defaultId: string;
@@ -747,6 +799,39 @@ export interface Device {
   nonce: string;
 }
 /**
+ * Calls of models, those that failed included, and what they used.
+ */
+export interface DayUsage {
+  day: string;
+  /**
+   * That called a model.
+   */
+  runs: number;
+  calls: number;
+  /**
+   * Of them, how many the provider failed.
+   */
+  failedCalls: number;
+  /**
+   * Cached ones included.
+   */
+  inputTokens: number;
+  outputTokens: number;
+  /**
+   * Of the input, what the provider read from its cache.
+   */
+  cachedTokens: number;
+  costUsd: number;
+  /**
+   * Calls whose tokens are a guess from their length: stopped, cut off, or by a server that counts nothing.
+   */
+  estimatedCalls: number;
+  /**
+   * Calls of models whose price nobody knows; they are not in `costUsd`.
+   */
+  unpricedCalls: number;
+}
+/**
  * Something an operator should know, with a stable code.
  */
 export interface DiagnosticEvent {
@@ -1013,6 +1098,14 @@ export interface LogsTailResult {
 export interface ModelCost {
   input: number;
   output: number;
+  /**
+   * Of input that the provider reads from its cache; as `input` where absent.
+   */
+  cacheRead?: number;
+  /**
+   * Of input that the provider writes to its cache; as `input` where absent.
+   */
+  cacheWrite?: number;
 }
 export interface ModelRow {
   /**
@@ -1037,6 +1130,46 @@ export interface ModelRow {
    * Why it is not available.
    */
   reason?: string;
+  /**
+   * It failed a moment ago, and for so long is asked after an agent's other models.
+   */
+  cooldownMs?: number;
+}
+/**
+ * Calls of models, those that failed included, and what they used.
+ */
+export interface ModelUsage {
+  /**
+   * `provider/model`
+   */
+  model: string;
+  /**
+   * That called a model.
+   */
+  runs: number;
+  calls: number;
+  /**
+   * Of them, how many the provider failed.
+   */
+  failedCalls: number;
+  /**
+   * Cached ones included.
+   */
+  inputTokens: number;
+  outputTokens: number;
+  /**
+   * Of the input, what the provider read from its cache.
+   */
+  cachedTokens: number;
+  costUsd: number;
+  /**
+   * Calls whose tokens are a guess from their length: stopped, cut off, or by a server that counts nothing.
+   */
+  estimatedCalls: number;
+  /**
+   * Calls of models whose price nobody knows; they are not in `costUsd`.
+   */
+  unpricedCalls: number;
 }
 /**
  * Refetch `models.list`.
@@ -1054,6 +1187,73 @@ export interface NoParams {}
 export interface PresenceEvent {
   presence: PresenceEntry[];
   stateVersion: StateVersion;
+}
+/**
+ * As it would stand under `models.providers.<id>`.
+ */
+export interface ProviderDraft {
+  /**
+   * For the words of errors; `draft` where absent.
+   */
+  id?: string;
+  api: DraftApi;
+  /**
+   * The provider's public address where absent.
+   */
+  baseUrl?: string;
+  apiKey?: DraftKey;
+}
+/**
+ * Why a test failed.
+ */
+export interface ProviderTestError {
+  /**
+   * As `provider.kind` of a run's error, such as `auth`; or `cap`: what may be spent is spent.
+   */
+  kind: string;
+  /**
+   * Who failed, why, and what to do.
+   */
+  message: string;
+  httpStatus?: number;
+  retryAfterMs?: number;
+}
+/**
+ * Either `provider` or `draft`.
+ */
+export interface ProvidersTestParams {
+  /**
+   * The id of one that is configured, or that was found on this machine.
+   */
+  provider?: string;
+  draft?: ProviderDraft;
+  /**
+   * Is asked for one short answer, which is a call like any other: booked, and held against the caps. Absent: the
+   * first model that the configuration lists for the provider; where it lists none, the provider is only asked for
+   * its list.
+   */
+  model?: string;
+  /**
+   * Taken as by every method of this scope. A test changes nothing, so nothing is kept under it: a repeat tests anew.
+   */
+  idempotencyKey?: string;
+}
+export interface ProvidersTestResult {
+  ok: boolean;
+  checked?: ProviderCheck;
+  /**
+   * Until the list was there, or the first piece of the answer; absent where it failed.
+   */
+  latencyMs?: number;
+  /**
+   * `provider/model` that was asked.
+   */
+  model?: string;
+  /**
+   * What the provider offers, as in `models.list`; absent where it does not say.
+   */
+  models?: ModelRow[];
+  error?: ProviderTestError;
 }
 export interface RunsAbortParams {
   /**
@@ -1171,6 +1371,39 @@ export interface SessionRow {
 export interface SessionMessageEvent {
   sessionKey: string;
   message: Message;
+}
+/**
+ * Calls of models, those that failed included, and what they used.
+ */
+export interface SessionUsage {
+  sessionKey: string;
+  /**
+   * That called a model.
+   */
+  runs: number;
+  calls: number;
+  /**
+   * Of them, how many the provider failed.
+   */
+  failedCalls: number;
+  /**
+   * Cached ones included.
+   */
+  inputTokens: number;
+  outputTokens: number;
+  /**
+   * Of the input, what the provider read from its cache.
+   */
+  cachedTokens: number;
+  costUsd: number;
+  /**
+   * Calls whose tokens are a guess from their length: stopped, cut off, or by a server that counts nothing.
+   */
+  estimatedCalls: number;
+  /**
+   * Calls of models whose price nobody knows; they are not in `costUsd`.
+   */
+  unpricedCalls: number;
 }
 export interface SessionsGetParams {
   key: string;
@@ -1293,6 +1526,81 @@ export interface TickEvent {
    */
   ts: number;
 }
+/**
+ * `usage.caps` of the configuration, and how far they are used.
+ */
+export interface UsageCapState {
+  todayUsd: number;
+  /**
+   * Since the first of the month.
+   */
+  monthUsd: number;
+  dayCapUsd?: number;
+  monthCapUsd?: number;
+}
+export interface UsageSummaryParams {
+  /**
+   * How many days, today included; 30 where absent.
+   */
+  days?: number;
+}
+/**
+ * Days are those of the gateway's clock and time zone, as `2026-11-22`.
+ */
+export interface UsageSummaryResult {
+  /**
+   * The first day that is counted.
+   */
+  from: string;
+  /**
+   * Today.
+   */
+  to: string;
+  total: UsageTotals;
+  caps: UsageCapState;
+  /**
+   * Oldest first; days without a call are left out.
+   */
+  days: DayUsage[];
+  /**
+   * Most expensive first, as the next two; the first 100 of each.
+   */
+  agents: AgentUsage[];
+  models: ModelUsage[];
+  sessions: SessionUsage[];
+}
+/**
+ * Calls of models, those that failed included, and what they used.
+ */
+export interface UsageTotals {
+  /**
+   * That called a model.
+   */
+  runs: number;
+  calls: number;
+  /**
+   * Of them, how many the provider failed.
+   */
+  failedCalls: number;
+  /**
+   * Cached ones included.
+   */
+  inputTokens: number;
+  outputTokens: number;
+  /**
+   * Of the input, what the provider read from its cache.
+   */
+  cachedTokens: number;
+  costUsd: number;
+  /**
+   * Calls whose tokens are a guess from their length: stopped, cut off, or by a server that counts nothing.
+   */
+  estimatedCalls: number;
+  /**
+   * Calls of models whose price nobody knows; they are not in `costUsd`.
+   */
+  unpricedCalls: number;
+}
 
 /** Every method with its params and result. */
 export interface Methods {
@@ -1320,6 +1628,7 @@ export interface Methods {
   "health": { params: HealthParams; result: Health };
   "logs.tail": { params: LogsTailParams; result: LogsTailResult };
   "models.list": { params: NoParams; result: ModelsListResult };
+  "providers.test": { params: ProvidersTestParams; result: ProvidersTestResult };
   "runs.abort": { params: RunsAbortParams; result: RunsAbortResult };
   "runs.get": { params: RunsGetParams; result: RunsGetResult };
   "secrets.list": { params: NoParams; result: SecretsListResult };
@@ -1331,6 +1640,7 @@ export interface Methods {
   "sessions.send": { params: SessionsSendParams; result: ChatSendResult };
   "status": { params: NoParams; result: StatusResult };
   "system-presence": { params: NoParams; result: SystemPresenceResult };
+  "usage.summary": { params: UsageSummaryParams; result: UsageSummaryResult };
 }
 
 /** Every event with its payload. */
