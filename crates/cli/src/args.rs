@@ -64,6 +64,13 @@ pub enum Command {
     },
     /// Talk to an agent
     Chat(ChatOptions),
+    /// Say what is wrong, and the command that mends it; changes nothing
+    Doctor,
+    /// Save everything of this home into one file, check such a file, take it back
+    Backup {
+        #[command(subcommand)]
+        command: crate::backup::BackupCommand,
+    },
     /// Print the token of this home
     Token,
     /// Print a completion script for a shell

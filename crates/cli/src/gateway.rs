@@ -1,4 +1,6 @@
 //! `simpleclaw gateway run`: the gateway in this process, until a signal or a client stops it.
+//!
+//! Elsewhere: having the system run it (`service`), telling the service manager (`notify`).
 
 use std::time::Duration;
 
@@ -9,6 +11,7 @@ use simpleclaw_gateway::{Gateway, Home, Options, StartError, StopReason};
 use crate::args::Global;
 use crate::failure::{CONFIG, Failure};
 use crate::input::{Interrupts, Terminations};
+use crate::notify::Notify;
 use crate::output::Output;
 
 /// What can be typed after `gateway`.
@@ -16,6 +19,10 @@ use crate::output::Output;
 pub enum GatewayCommand {
     /// Run it here until Ctrl-C or SIGTERM
     Run(RunOptions),
+    /// Have the system run it: a hardened user unit of systemd; launchd and the Task Scheduler where those are
+    Install(InstallOptions),
+    /// Stop it and take it out of the system again; your data stays
+    Uninstall,
 }
 
 #[derive(Debug, clap::Args)]
@@ -26,6 +33,16 @@ pub struct RunOptions {
     /// `loopback`, `all` or an IP address [default: the configured one, else loopback]
     #[arg(long, value_name = "ADDRESS")]
     pub bind: Option<String>,
+}
+
+#[derive(Debug, clap::Args)]
+pub struct InstallOptions {
+    /// Only print what would be written
+    #[arg(long)]
+    pub print: bool,
+    /// Write and enable it, and start it later
+    #[arg(long)]
+    pub no_start: bool,
 }
 
 /// How long a graceful stop may take.
@@ -46,6 +63,7 @@ pub fn run(global: &Global, options: &RunOptions, output: Output) -> Result<(), 
 async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<(), Failure> {
     // Before anything else: a stop during the start is not lost.
     let (mut interrupts, mut terminations) = (Interrupts::new()?, Terminations::new()?);
+    let notify = Notify::from_env();
     let home = Home::resolve(global.profile.as_deref())
         .map_err(|error| failed(output, Failure::new(CONFIG, "CONFIG", error.to_string())))?;
     let logs = logging::init(LogOptions { home: &home, stderr: true, level: "info", json: output.json });
@@ -53,17 +71,27 @@ async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<
     loop {
         let start =
             Options { port, bind: options.bind.clone(), logs: Some(logs.clone()), ..Options::new(home.clone()) };
-        let gateway = Gateway::start(start).await.map_err(|error| failed(output, (&error).into()))?;
+        notify.status("starting");
+        let gateway = Gateway::start(start).await.map_err(|error| {
+            notify.status(&format!("no start: {error}"));
+            failed(output, (&error).into())
+        })?;
         if port == Some(0) {
             // Kept over a restart: clients come back to the address that they know.
             port = gateway.url().rsplit(':').next().and_then(|port| port.parse().ok()).or(port);
         }
         listening(output, gateway.url());
+        notify.ready(gateway.url());
         let again = tokio::select! {
             reason = gateway.stopped() => matches!(reason, StopReason::Restart),
             () = interrupts.next() => false,
             () = terminations.next() => false,
+            never = notify.follow(&gateway) => match never {},
         };
+        match again {
+            true => notify.status("restarting"),
+            false => notify.stopping(),
+        }
         tokio::select! {
             () = gateway.shutdown(STOP_WITHIN) => {}
             () = interrupts.next() => return Err(Failure::interrupted()),

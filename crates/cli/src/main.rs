@@ -4,15 +4,19 @@
 //! (`simpleclaw_client`).
 
 mod args;
+mod backup;
 mod chat;
 mod config;
 mod connect;
+mod doctor;
 mod failure;
 mod gateway;
 mod input;
+mod notify;
 mod output;
 mod place;
 mod secrets;
+mod service;
 mod show;
 
 use std::process::ExitCode;
@@ -43,7 +47,11 @@ fn main() -> ExitCode {
 fn run(args: Args, output: Output) -> Result<(), Failure> {
     let Args { global, command } = args;
     match command {
-        Command::Gateway { command: GatewayCommand::Run(options) } => gateway::run(&global, &options, output),
+        Command::Gateway { command } => match command {
+            GatewayCommand::Run(options) => gateway::run(&global, &options, output),
+            GatewayCommand::Install(options) => service::install(&global, &options, output),
+            GatewayCommand::Uninstall => service::uninstall(&global, output),
+        },
         Command::Status => call(&global, output, "status", json!({}), show::status),
         Command::Health { refresh } => {
             let params = if refresh { json!({ "refresh": true }) } else { json!({}) };
@@ -53,6 +61,8 @@ fn run(args: Args, output: Output) -> Result<(), Failure> {
         Command::Config { command } => client_runtime()?.block_on(config::run(&global, command, output)),
         Command::Secrets { command } => secrets::run(&global, command, output),
         Command::Chat(options) => client_runtime()?.block_on(chat::run(&global, options, output)),
+        Command::Doctor => client_runtime()?.block_on(doctor::run(&global, output)),
+        Command::Backup { command } => client_runtime()?.block_on(backup::run(&global, command, output)),
         Command::Token => {
             let token = place::token(&global)?;
             let shown = json!({ "token": token.expose() });

@@ -12,13 +12,18 @@ pub fn home(global: &Global) -> Result<Home, Failure> {
     Home::resolve(global.profile.as_deref()).map_err(|error| Failure::usage(error.to_string()))
 }
 
-/// `--url`, else the running gateway's, else the default address.
+/// `--url`, else the running gateway's, else where it would be: a profile's never is the default address, which belongs
+/// to another gateway.
 pub fn url(global: &Global) -> Result<String, Failure> {
     if let Some(url) = &global.url {
         return Ok(url.clone());
     }
-    let running = home(global)?.read_lock();
-    Ok(running.map_or_else(|| format!("ws://127.0.0.1:{DEFAULT_PORT}"), |lock| lock.url))
+    let home = home(global)?;
+    let port = match home.is_profile() {
+        true => home.kept_port().unwrap_or(DEFAULT_PORT + 1),
+        false => DEFAULT_PORT,
+    };
+    Ok(home.read_lock().map_or_else(|| format!("ws://127.0.0.1:{port}"), |lock| lock.url))
 }
 
 /// The token of `--token-file`, else of the home.

@@ -108,6 +108,18 @@ impl Gateway {
         self.started.runtime.control.until_asked_to_stop().await
     }
 
+    /// How it is, in one line gathered from its parts, the writer of the store among them: where one of them is stuck, no
+    /// line comes.
+    pub async fn pulse(&self) -> String {
+        let runtime = &self.started.runtime;
+        // An empty unit of work writes nothing. A refusal is an answer as well.
+        let _ = runtime.store.write(|_| Box::pin(async { Ok::<(), StoreError>(()) })).await;
+        let (active, queued) = runtime.sessions.counts();
+        let connections = runtime.presence.connections();
+        let paused = if runtime.control.paused() { ", paused" } else { "" };
+        format!("{active} runs active, {queued} waiting, {connections} connections{paused}")
+    }
+
     /// Ends gracefully within about `deadline`.
     pub async fn shutdown(self, deadline: Duration) {
         let reason = self.started.runtime.control.stopping().unwrap_or(StopReason::Shutdown);

@@ -1,11 +1,12 @@
 //! The folder that holds everything of one gateway: where it is and what is where in it; `lock`, which keeps a second
-//! gateway out; `token`, which lets clients in.
+//! gateway out; `token`, which lets clients in; `port`, which a profile keeps.
 //!
 //! Elsewhere: what `config.yaml` says (`config`), what is written to `logs/` (`logging`), the database's schema
 //! (`store`).
 
 mod files;
 mod lock;
+mod port;
 mod token;
 
 use std::ffi::OsString;
@@ -26,6 +27,8 @@ pub const HOME_VARIABLE: &str = "SIMPLECLAW_HOME";
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
     path: PathBuf,
+    /// One of several of the same user.
+    profile: bool,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +54,7 @@ impl Home {
     }
 
     pub fn at(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into() }
+        Self { path: path.into(), profile: false }
     }
 
     fn locate(
@@ -71,7 +74,7 @@ impl Home {
             name.push(profile);
             path.set_file_name(name);
         }
-        Ok(Self { path })
+        Ok(Self { path, profile: profile.is_some() })
     }
 
     pub fn path(&self) -> &Path {

@@ -9,10 +9,12 @@
 
 mod agent;
 mod attachments;
+pub mod backup;
 mod catalog;
 mod clock;
 pub mod config;
 mod control;
+pub mod doctor;
 pub mod events;
 mod gateway;
 mod health;

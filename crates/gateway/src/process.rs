@@ -12,6 +12,22 @@ pub fn rss_bytes() -> u64 {
     0
 }
 
+/// Bytes that this user may still write on the disk of a path; `None` where the system does not say.
+pub fn free_space(path: &std::path::Path) -> Option<u64> {
+    #[cfg(unix)]
+    {
+        let disk = nix::sys::statvfs::statvfs(path).ok()?;
+        #[allow(clippy::unnecessary_cast, reason = "the types differ from system to system")]
+        let (blocks, size) = (disk.blocks_available() as u64, disk.fragment_size() as u64);
+        Some(blocks.saturating_mul(size))
+    }
+    #[cfg(not(unix))]
+    {
+        let _ = path;
+        None
+    }
+}
+
 /// Allows as many open files as the system grants: each connection is one.
 pub fn raise_open_files() {
     #[cfg(unix)]

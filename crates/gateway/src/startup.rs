@@ -7,9 +7,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::ModelsChangedEvent;
 use simpleclaw_protocol::health::{StartupStep, SubsystemState};
+use simpleclaw_protocol::{DEFAULT_PORT, Event};
 use tokio::time::Instant;
 
 use crate::attachments::Attachments;
@@ -93,7 +93,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let logs = options.logs.unwrap_or_else(LogHandle::detached);
 
     let overrides = Overrides { port: options.port, bind: options.bind };
-    let config = steps.run("config", async { load_config(&home, overrides) }).await?;
+    let (config, chosen) = steps.run("config", async { load_config(&home, overrides) }).await?;
     logs.set_level(&config.current().config.logging.level);
 
     let store = match Store::open(&home.db_path()).await {
@@ -159,6 +159,9 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
     let (listeners, url) = steps.run("server", async { listen(&runtime) }).await?;
+    if let Some(Err(error)) = chosen.map(|port| home.keep_port(port)) {
+        tracing::warn!(%error, "the port of this profile could not be kept; the next start looks for one again");
+    }
     // Before anyone can ask: a session with waiting input never shows as idle.
     for run in waiting {
         sessions.restore(run);
@@ -197,13 +200,23 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
 }
 
-fn load_config(home: &crate::home::Home, overrides: Overrides) -> Result<(ConfigHandle, Done), StartError> {
+/// The configuration with what the command line says instead, and the port that was chosen for a profile's first start.
+fn load_config(
+    home: &crate::home::Home,
+    mut overrides: Overrides,
+) -> Result<((ConfigHandle, Option<u16>), Done), StartError> {
     let loaded = config::load(home)?;
     let done = match &loaded.problem {
         Some(problem) => Done::Degraded(format!("the last good version runs: {}", problem.message)),
         None => Done::Ok,
     };
-    Ok((ConfigHandle::new(loaded, overrides), done))
+    // The default port is the one of the home without a profile.
+    let own = overrides.port.is_none() && home.is_profile() && !config::names(&loaded, "/gateway/port");
+    let kept = home.kept_port().filter(|_| own);
+    let bound = overrides.bind.as_deref().unwrap_or(&loaded.config.gateway.bind);
+    let chosen = if own && kept.is_none() { server::free_above(bound, DEFAULT_PORT) } else { None };
+    overrides.port = overrides.port.or(kept).or(chosen);
+    Ok(((ConfigHandle::new(loaded, overrides), chosen), done))
 }
 
 fn models(config: &ConfigHandle, secrets: &Secrets) -> (Catalog, Done) {

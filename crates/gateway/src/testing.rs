@@ -3,7 +3,7 @@
 use simpleclaw_protocol::methods::{self, Lookup};
 use simpleclaw_protocol::{Encoding, Request, codec};
 
-use crate::{config, server};
+use crate::{backup, config, server};
 
 /// A frame, up to the point where its handler would run.
 pub fn request(encoding: Encoding, bytes: &[u8]) {
@@ -28,6 +28,11 @@ fn check(method: &str, params: &serde_json::Value) {
         // Whatever it says, it says it in bounded time and without a panic.
         let _ = server::validate::params(index, spec, params);
     }
+}
+
+/// The tar of a backup, as it is below its compression.
+pub fn backup(bytes: &[u8]) {
+    backup::survive(bytes);
 }
 
 /// A configuration file.

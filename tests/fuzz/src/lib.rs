@@ -16,7 +16,7 @@ pub struct Target {
     pub words: &'static [&'static str],
 }
 
-pub const TARGETS: [Target; 4] = [
+pub const TARGETS: [Target; 5] = [
     Target {
         name: "frame-json",
         run: |bytes| frame(Encoding::Json, bytes),
@@ -58,6 +58,13 @@ pub const TARGETS: [Target; 4] = [
             b"logs.tail\n{\"limit\":5,\"cursor\":\"1\"}",
         ],
         words: WORDS,
+    },
+    Target {
+        name: "backup",
+        run: testing::backup,
+        // Two files, one of them with a long name, and their manifest.
+        seeds: &[include_bytes!("backup.tar")],
+        words: &["simpleclaw-backup/", "manifest.json", "agents/", "../", "././@LongLink", "ustar  "],
     },
 ];
 

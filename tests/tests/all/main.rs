@@ -15,6 +15,7 @@ mod history;
 mod house;
 mod http;
 mod idempotency;
+mod operations;
 mod provider_errors;
 mod providers;
 mod queue;

@@ -120,11 +120,24 @@ pub fn from_environment(name: &str) -> Option<String> {
     std::env::var(name).ok()
 }
 
+/// As [`load`], and keeps nothing: for whoever only looks.
+pub fn preview(home: &Home) -> Result<Loaded, ConfigError> {
+    loaded(home, &File::read(&home.config_path()), &from_environment)
+}
+
 fn load_with(home: &Home, lookup: Lookup) -> Result<Loaded, ConfigError> {
+    let file = File::read(&home.config_path());
+    let loaded = loaded(home, &file, lookup)?;
+    if loaded.valid && file.exists {
+        keep_last_good(home, &file.bytes);
+    }
+    Ok(loaded)
+}
+
+fn loaded(home: &Home, file: &File, lookup: Lookup) -> Result<Loaded, ConfigError> {
     let path = home.config_path();
-    let file = File::read(&path);
     let hash = hash(&file.bytes);
-    let Read { config, issues, raw } = read_file(&file, lookup);
+    let Read { config, issues, raw } = read_file(file, lookup);
     let Some((config, value)) = config else {
         let problem = problem(&issues);
         let Some((config, value)) = last_good(home, lookup) else {
@@ -132,9 +145,6 @@ fn load_with(home: &Home, lookup: Lookup) -> Result<Loaded, ConfigError> {
         };
         return Ok(Loaded { config, value, raw, hash, issues, valid: false, problem: Some(problem) });
     };
-    if file.exists {
-        keep_last_good(home, &file.bytes);
-    }
     Ok(Loaded { config, value, raw, hash, issues, valid: true, problem: None })
 }
 
@@ -308,6 +318,11 @@ fn value_at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
         Value::Array(list) => part.parse().ok().and_then(|index: usize| list.get(index)),
         _ => None,
     })
+}
+
+/// Whether the file itself names this, by its JSON Pointer, so that it is no default.
+pub fn names(loaded: &Loaded, pointer: &str) -> bool {
+    tree::parse(&loaded.raw).is_ok_and(|tree| tree.value().pointer(pointer).is_some())
 }
 
 fn path_parts(path: &str) -> Vec<String> {

@@ -80,6 +80,12 @@ pub fn bind(bind: &str, port: u16) -> Result<Vec<TcpListener>, BindError> {
     }
 }
 
+/// The first port above `port` that is free on the addresses of `bind`.
+pub fn free_above(address: &str, port: u16) -> Option<u16> {
+    let next = port.checked_add(1)?;
+    bind(address, next).map_or_else(|error| error.free, |_| Some(next))
+}
+
 type Failed = (SocketAddr, io::Error);
 
 fn both(first: IpAddr, second: Option<IpAddr>, port: u16) -> Result<Vec<TcpListener>, Failed> {

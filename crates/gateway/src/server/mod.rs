@@ -35,7 +35,7 @@ use crate::runtime::Runtime;
 use auth::Auth;
 use connection::Close;
 use guard::Guard;
-pub use listen::{BindError, bind};
+pub use listen::{BindError, bind, free_above};
 
 /// Connections that may exist before they show a credential; past it the oldest goes.
 const MAX_STRANGERS: usize = 32;

@@ -1,5 +1,5 @@
 //! Programs that other people run: the README's examples, and the command line.
 
-mod cli;
+pub mod cli;
 mod cli_config;
 mod readme;
