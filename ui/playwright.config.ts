@@ -15,6 +15,11 @@ export default defineConfig({
   expect: { timeout: 10_000 },
   reporter: [["list"]],
   outputDir: "test-results",
+  projects: [
+    // What a person meets first, in a home that nobody has used.
+    { name: "first run", testMatch: "welcome.spec.ts" },
+    { name: "everything else", testIgnore: "welcome.spec.ts", dependencies: ["first run"] },
+  ],
   use: {
     baseURL: url,
     viewport: { width: 1280, height: 800 },

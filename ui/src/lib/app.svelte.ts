@@ -33,6 +33,7 @@ export class App {
         "session.message",
         "session.changed",
         "models.changed",
+        "config.changed",
         "health",
         "diagnostic.event",
         "gateway.paused",

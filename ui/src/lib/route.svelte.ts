@@ -1,9 +1,13 @@
-/** The page that is shown, kept in the fragment: `#/chat/<session key>` or `#/health`. */
-export type Page = "chat" | "health";
+/** The page that is shown, kept in the fragment: `#/chat/<session key>`, `#/settings/<section>`, or only its name. */
+export type Page = (typeof PAGES)[number];
+
+const PAGES = ["chat", "models", "settings", "health", "welcome"] as const;
 
 class Route {
   page = $state<Page>("chat");
   sessionKey = $state<string>();
+  /** What is open inside of the page. */
+  part = $state<string>();
 
   constructor() {
     this.#read();
@@ -11,15 +15,18 @@ class Route {
   }
 
   #read(): void {
-    const { page, sessionKey } = parse(window.location.hash);
+    const { page, sessionKey, part } = parse(window.location.hash);
     this.page = page;
+    this.part = part;
     if (sessionKey) this.sessionKey = sessionKey;
   }
 }
 
-export function parse(hash: string): { page: Page; sessionKey: string | undefined } {
-  const [page, key] = hash.replace(/^#\/?/, "").split("/");
-  return { page: page === "health" ? "health" : "chat", sessionKey: page === "chat" && key ? decode(key) : undefined };
+export function parse(hash: string): { page: Page; sessionKey: string | undefined; part: string | undefined } {
+  const [name, rest] = hash.replace(/^#\/?/, "").split("/");
+  const page = PAGES.find((each) => each === name) ?? "chat";
+  const below = rest && page === name ? decode(rest) : undefined;
+  return { page, sessionKey: page === "chat" ? below : undefined, part: page === "chat" ? undefined : below };
 }
 
 export function chatHref(sessionKey: string | undefined): string {

@@ -16,6 +16,17 @@ export type SessionRow = Result<"sessions.list">["sessions"][number];
 export type Health = Result<"health">;
 export type ModelRow = Result<"models.list">["models"][number];
 export type Thinking = NonNullable<Params<"chat.send">["thinking"]>;
+export type Config = Result<"config.get">;
+export type ConfigIssue = Config["issues"][number];
+export type ConfigVersion = Result<"config.history">["versions"][number];
+export type SecretRow = Result<"secrets.list">["secrets"][number];
+export type ProviderDraft = NonNullable<Params<"providers.test">["draft"]>;
+export type ProviderTest = Result<"providers.test">;
+export type UsageSummary = Result<"usage.summary">;
+/** The `details` of a configuration that was not taken. */
+export interface ConfigRefusal {
+  issues?: Partial<ConfigIssue>[];
+}
 export type LogLine = Result<"logs.tail">["lines"][number];
 export type Diagnostic = Result<"diagnostics.list">["events"][number];
 export type ChatEvent = Events["chat.event"];

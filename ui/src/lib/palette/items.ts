@@ -73,7 +73,9 @@ function actions({ chat, client, host, notices, connection }: App): Item[] {
     ...(chatShown ? [item("focus", () => document.getElementById("composer")?.focus())] : [item("chat", () => go(chatHref(key)))]),
     ...(conversation?.busy ? [item("stop", () => void conversation.abort().catch(() => undefined))] : []),
     ...(anyRuns ? [item("stopAll", () => void client.call("runs.abort", {}).catch(() => undefined))] : []),
-    ...(route.page === "health" ? [] : [item("health", () => go("#/health"), t.palette.healthHint)]),
+    ...(["models", "settings", "health", "welcome"] as const)
+      .filter((page) => page !== route.page)
+      .map((page) => item(page, () => go(`#/${page}`), t.palette[`${page}Hint`])),
     ...(notices.permission === "none" || notices.permission === "blocked"
       ? []
       : [item(notices.on ? "notifyOff" : "notifyOn", () => void notices.toggle())]),

@@ -1,9 +1,12 @@
 /** Every word the pages show. A second language is a second file of this shape. */
 import { chat } from "./en.chat";
+import { models } from "./en.models";
+import { settings } from "./en.settings";
+import { welcome } from "./en.welcome";
 import { plural } from "./plural";
 
 export const en = {
-  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", health: "Health" },
+  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", models: "Models", health: "Health", settings: "Settings", loading: "Opening…" },
 
   connection: {
     connecting: "Connecting",
@@ -73,6 +76,9 @@ export const en = {
   },
 
   ...chat,
+  ...models,
+  ...settings,
+  ...welcome,
 
   palette: {
     title: "Commands",
@@ -83,6 +89,9 @@ export const en = {
     count: (count: number) => plural(count, "entry", "entries"),
     keys: "↑ ↓ choose · Enter opens · Esc closes",
     healthHint: "log diagnostics status",
+    modelsHint: "provider key cost spend price",
+    settingsHint: "configuration preferences options yaml",
+    welcomeHint: "first start setup guide",
     themeHint: "theme colours appearance",
     actions: {
       newSession: "New session",
@@ -91,6 +100,9 @@ export const en = {
       stop: "Stop this answer",
       stopAll: "Stop all answers",
       health: "Go to Health",
+      models: "Go to Models",
+      settings: "Go to Settings",
+      welcome: "Set up a model",
       notifyOn: "Notify me when an answer is ready",
       notifyOff: "No longer notify me",
       copyAddress: "Copy the gateway's address",

@@ -40,3 +40,8 @@ export function clock(at: Date, seconds = false): string {
 export function fullTime(iso: string): string {
   return new Date(iso).toLocaleString(locale, { dateStyle: "medium", timeStyle: "short" });
 }
+
+/** A day given as `2026-01-31`. */
+export function longDay(day: string): string {
+  return new Date(`${day}T00:00`).toLocaleDateString(locale, { day: "numeric", month: "short" });
+}

@@ -1,0 +1,54 @@
+/** A provider that speaks OpenAI's protocol, answers every question alike and takes one key alone. */
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import type { AddressInfo } from "node:net";
+
+const MODEL = "scripted";
+
+export class Provider {
+  readonly key = "sk-good";
+  readonly #server: Server;
+
+  private constructor(server: Server) {
+    this.#server = server;
+  }
+
+  static async start(): Promise<Provider> {
+    const server = createServer();
+    const provider = new Provider(server);
+    server.on("request", (request, response) => provider.#answer(request, response));
+    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    return provider;
+  }
+
+  get url(): string {
+    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}/v1`;
+  }
+
+  stop(): Promise<void> {
+    this.#server.closeAllConnections();
+    return new Promise((done) => this.#server.close(() => done()));
+  }
+
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    request.resume();
+    if (request.headers.authorization !== `Bearer ${this.key}`) {
+      response.writeHead(401, { "content-type": "application/json" });
+      response.end(JSON.stringify({ error: { message: "Incorrect API key provided.", code: "invalid_api_key" } }));
+      return;
+    }
+    if (request.url?.endsWith("/models")) {
+      response.writeHead(200, { "content-type": "application/json" });
+      response.end(JSON.stringify({ object: "list", data: [{ id: MODEL, object: "model" }] }));
+      return;
+    }
+    response.writeHead(200, { "content-type": "text/event-stream" });
+    const usage = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 };
+    for (const content of ["Hello ", "from ", "the provider."]) response.write(event({ choices: [{ index: 0, delta: { content } }] }));
+    response.write(event({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage }));
+    response.end("data: [DONE]\n\n");
+  }
+}
+
+function event(chunk: object): string {
+  return `data: ${JSON.stringify({ id: "1", object: "chat.completion.chunk", model: MODEL, ...chunk })}\n\n`;
+}
