@@ -293,8 +293,8 @@ fn keep_last_good(home: &Home, bytes: &[u8]) {
 /// A value as a person types it for a key: YAML, but plain text for a key that takes text.
 pub fn typed_value(path: &str, typed: &str) -> Result<Value, String> {
     let schema = schema_at(path).unwrap_or_default();
-    let is_text = |schema: &Value| schema["type"] == "string";
-    let choices = schema["anyOf"].as_array().into_iter().flatten();
+    let is_text = |schema: &Value| schema.get("type").is_some_and(|kind| kind == "string");
+    let choices = schema.get("anyOf").and_then(Value::as_array).into_iter().flatten();
     let (text, also_text) = (is_text(&schema), choices.into_iter().any(is_text));
     match tree::parse(typed).map(|node| node.value()) {
         Ok(Value::String(text)) => Ok(Value::String(text)),

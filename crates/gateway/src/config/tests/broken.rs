@@ -120,7 +120,7 @@ fn what_cannot_be_read_stops_nothing_either() {
     let (_folder, home) = fresh();
     fs::write(home.config_path(), GOOD).expect("writes");
     load_with(&home, &no_variables).expect("is good");
-    fs::set_permissions(home.config_path(), fs::Permissions::from_mode(0)).expect("sets");
+    fs::set_permissions(home.config_path(), fs::Permissions::from_mode(0o000)).expect("sets");
     let loaded = load_with(&home, &no_variables).expect("the last good version");
     // The superuser may read anything.
     assert!(loaded.valid == fs::read(home.config_path()).is_ok() && loaded.config.gateway.port == 5);
