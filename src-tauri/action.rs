@@ -6,6 +6,9 @@ pub enum Action {
     OpenChat,
     /// By session key.
     OpenSession(String),
+    /// How the gateway is.
+    Dashboard,
+    Settings,
     ShowFailure,
     StopAll,
     /// Pauses, or resumes where all agents are paused.
@@ -17,8 +20,10 @@ pub enum Action {
     Quit,
 }
 
-const PLAIN: [(&str, Action); 9] = [
+const PLAIN: [(&str, Action); 11] = [
     ("open-chat", Action::OpenChat),
+    ("dashboard", Action::Dashboard),
+    ("settings", Action::Settings),
     ("show-failure", Action::ShowFailure),
     ("stop-all", Action::StopAll),
     ("pause-all", Action::PauseAll),

@@ -97,7 +97,9 @@ pub fn act(app: &AppHandle, action: Action) {
     let Some(desktop) = app.try_state::<Desktop>() else { return };
     match action {
         Action::OpenChat => on_main(app, |app| open(app, None)),
-        Action::OpenSession(key) => on_main(app, move |app| open(app, Some(&key))),
+        Action::OpenSession(key) => on_main(app, move |app| open(app, Some(&windows::of_session(&key)))),
+        Action::Dashboard => on_main(app, |app| open(app, Some("#/health"))),
+        Action::Settings => on_main(app, |app| open(app, Some("#/settings"))),
         Action::ShowFailure => on_main(app, windows::open_failed),
         Action::StopAll => desktop.link.ask(Request::StopAll),
         Action::PauseAll => {
@@ -133,12 +135,12 @@ pub fn act(app: &AppHandle, action: Action) {
     }
 }
 
-/// The chat, or why there is none.
-fn open(app: &AppHandle, session: Option<&str>) {
+/// The window, at a page of it or where it was; or why there is none.
+fn open(app: &AppHandle, page: Option<&str>) {
     let failed = matches!(app.state::<Desktop>().link.state().borrow().phase, Phase::Failed(_));
     match failed {
         true => windows::open_failed(app),
-        false => windows::open_chat(app, session),
+        false => windows::open_chat(app, page),
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Deliberately elsewhere: making a native menu of them (`tray`), acting on a click (`app`).
 
+use simpleclaw_protocol::health::TodayUsage;
 use simpleclaw_protocol::message::SessionRow;
 
 use crate::action::Action;
@@ -43,10 +44,14 @@ impl State {
         if matches!(self.phase, Phase::Failed(_)) {
             menu.push(item(Action::ShowFailure, "Why it did not start…", true));
         }
+        if let Some(health) = self.health.as_ref().filter(|_| live) {
+            menu.push(Entry::Text(today(&health.usage)));
+        }
         let sessions: Vec<_> = self.sessions.iter().map(session).collect();
         menu.extend([
             Entry::Separator,
             item(Action::OpenChat, "Open Chat", live),
+            item(Action::Dashboard, "Dashboard", live),
             Entry::Submenu {
                 label: "Recent sessions".to_owned(),
                 enabled: live && !sessions.is_empty(),
@@ -62,6 +67,7 @@ impl State {
             },
             Entry::Separator,
             item(Action::CopyAddress, "Copy gateway address", live),
+            item(Action::Settings, "Settings…", live),
             Entry::Check {
                 action: Action::LaunchAtLogin,
                 label: "Launch at login".to_owned(),
@@ -75,6 +81,17 @@ impl State {
         ]);
         menu
     }
+}
+
+/// What was spent and done since midnight.
+fn today(TodayUsage { today_cost_usd: cost, today_runs: runs }: &TodayUsage) -> String {
+    let cost = match *cost {
+        // Not nothing.
+        small if small > 0.0 && small < 0.01 => "under $0.01".to_owned(),
+        cost => format!("${cost:.2}"),
+    };
+    let runs = if *runs == 1 { "1 run".to_owned() } else { format!("{runs} runs") };
+    format!("Today: {cost} · {runs}")
 }
 
 fn session(row: &SessionRow) -> Entry {

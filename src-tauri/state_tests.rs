@@ -140,19 +140,23 @@ fn lines(entries: &[Entry]) -> Vec<String> {
 
 #[test]
 fn the_menu_of_a_gateway_that_runs() {
-    let mut state = state(Phase::Running, with(|health| health.paused = true));
+    let today = TodayUsage { today_cost_usd: 0.42, today_runs: 2 };
+    let mut state = state(Phase::Running, with(|health| (health.paused, health.usage) = (true, today.clone())));
     state.sessions = vec![row("agent:main:b", "Tea", 2), row("agent:main:main", "Main", 1)];
     let menu = state.menu(true);
     let expected = [
         "SimpleClaw 0.1 · paused",
+        "Today: $0.42 · 2 runs",
         "-",
         "Open Chat",
+        "Dashboard",
         "Recent sessions ▸ Tea, Main",
         "-",
         "Stop all",
         "Pause all agents ✓",
         "-",
         "Copy gateway address",
+        "Settings…",
         "Launch at login ✓",
         "View logs",
         "Restart gateway",
@@ -163,18 +167,33 @@ fn the_menu_of_a_gateway_that_runs() {
 }
 
 #[test]
+fn what_was_spent_is_never_rounded_to_nothing() {
+    for (cost, runs, line) in [
+        (0.0, 0, "Today: $0.00 · 0 runs"),
+        (0.004, 1, "Today: under $0.01 · 1 run"),
+        (12.345, 30, "Today: $12.35 · 30 runs"),
+    ] {
+        let usage = TodayUsage { today_cost_usd: cost, today_runs: runs };
+        let menu = state(Phase::Running, with(|health| health.usage = usage.clone())).menu(false);
+        assert_eq!(lines(&menu)[1], line);
+    }
+}
+
+#[test]
 fn the_menu_of_a_start_that_failed() {
     let expected = [
         "SimpleClaw 0.1 · not started",
         "Why it did not start…",
         "-",
         "!Open Chat",
+        "!Dashboard",
         "!Recent sessions ▸ ",
         "-",
         "!Stop all",
         "!Pause all agents",
         "-",
         "!Copy gateway address",
+        "!Settings…",
         "Launch at login",
         "View logs",
         "Restart gateway",

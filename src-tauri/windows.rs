@@ -18,17 +18,16 @@ pub const FAILED: &str = "failed";
 const FAILED_PAGE_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
      connect-src ipc: http://ipc.localhost; base-uri 'none'; form-action 'none'";
 
-/// Shows the chat, on one session where `session` names it. Called on the main thread.
-pub fn open_chat(app: &AppHandle, session: Option<&str>) {
-    let fragment = session.map_or_else(String::new, |key| format!("#/chat/{}", percent_encoded(key)));
+/// Shows the window, at `page` (a fragment such as `#/settings`) or where it was. Called on the main thread.
+pub fn open_chat(app: &AppHandle, page: Option<&str>) {
     if let Some(window) = app.get_webview_window(CHAT) {
-        if session.is_some() {
-            go(&window, &fragment);
+        if let Some(page) = page {
+            go(&window, page);
         }
         raise(&window);
         return;
     }
-    let page = WebviewUrl::App(PathBuf::from(format!("index.html{fragment}")));
+    let page = WebviewUrl::App(PathBuf::from(format!("index.html{}", page.unwrap_or_default())));
     let built = WebviewWindowBuilder::new(app, CHAT, page)
         .title("SimpleClaw")
         .inner_size(1100.0, 760.0)
@@ -87,9 +86,9 @@ fn raise(window: &WebviewWindow) {
 
 /// Changes only the fragment, so that the page stays and no draft is lost.
 fn go(window: &WebviewWindow, fragment: &str) {
-    // `fragment` is percent-encoded: no quote can be in it.
+    // Words of ours or percent-encoded: no quote can be in it.
     if let Err(error) = window.eval(format!("location.hash = \"{fragment}\"")) {
-        tracing::warn!(%error, "the window could not go to the session");
+        tracing::warn!(%error, "the window could not go to its page");
     }
 }
 
@@ -132,6 +131,11 @@ pub fn failed_page(request: &Request<Vec<u8>>) -> Response<&'static [u8]> {
     headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static(kind));
     headers.insert(header::CONTENT_SECURITY_POLICY, header::HeaderValue::from_static(FAILED_PAGE_POLICY));
     response
+}
+
+/// Where the page shows a session.
+pub fn of_session(key: &str) -> String {
+    format!("#/chat/{}", percent_encoded(key))
 }
 
 /// As `encodeURIComponent`, whose counterpart the page calls.

@@ -1,17 +1,85 @@
 //! What a running gateway makes of another configuration. Whoever asks for a value finds the new one from then on;
 //! here is done what nobody asks for: the log's level, main sessions of new agents, the providers.
 //!
+//! The file is looked at once a second, which costs one `stat` and works where a watcher of the system does not: on
+//! network file systems, in containers, behind links. What it says runs as soon as it stays the same for a second; a
+//! text with errors changes nothing but what is told of it.
+//!
 //! Keys that only a start reads are marked `x-reload: restart` in the schema.
 
+use std::path::Path;
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::ConfigChangedEvent;
 use simpleclaw_protocol::health::SubsystemState;
 
-use crate::config::Loaded;
+use crate::config::{self, Loaded};
 use crate::runtime::Runtime;
 use crate::{rebuild, session};
+
+/// How often the file is looked at.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// By what a file is known to be another one.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sign {
+    changed: Option<SystemTime>,
+    size: u64,
+}
+
+impl Sign {
+    /// `None`: there is no file.
+    async fn of(path: &Path) -> Option<Self> {
+        let about = tokio::fs::metadata(path).await.ok()?;
+        Some(Self { changed: about.modified().ok(), size: about.len() })
+    }
+}
+
+/// Applies what is written into the file by hand, for ever.
+pub async fn follow_file(runtime: Arc<Runtime>) {
+    let path = runtime.home.config_path();
+    let (mut last, mut taken) = (None, None);
+    loop {
+        let now = Sign::of(&path).await;
+        // Half written where it still changes.
+        if last.as_ref() == Some(&now) && taken.as_ref() != Some(&now) {
+            take_file(&runtime).await;
+            taken = Some(now.clone());
+        }
+        last = Some(now);
+        tokio::time::sleep(LOOK_EVERY).await;
+    }
+}
+
+async fn take_file(runtime: &Arc<Runtime>) {
+    let _alone = runtime.config.one_writer().await;
+    let running = runtime.config.current();
+    let home = runtime.home.clone();
+    let read = move || match config::load(&home) {
+        Ok(loaded) if loaded.valid => loaded,
+        // Also where no version of it was ever good.
+        _ => config::inspect(&home),
+    };
+    let Ok(file) = tokio::task::spawn_blocking(read).await else { return };
+    if file.hash == running.hash {
+        return;
+    }
+    if file.valid {
+        let restart = config::restart_paths_between(&running.value, &file.value);
+        apply(runtime, file, "hand", &restart).await;
+        return;
+    }
+    let place = file.problem.as_ref().map(|problem| format!("line {}: {}", problem.line, problem.message));
+    let words = format!("config.yaml has errors, and what ran before runs on: {}", place.unwrap_or_default());
+    tracing::warn!(target: "diagnostic", source = "config", code = "config.invalid", hash = file.hash, "{words}");
+    let hash = file.hash.clone();
+    runtime.config.replace(Loaded { config: Arc::clone(&running.config), value: running.value.clone(), ..file });
+    runtime.health.set("config", SubsystemState::Degraded, Some(words));
+    runtime.health.change();
+    runtime.events.publish(Event::ConfigChanged(ConfigChangedEvent { hash }));
+}
 
 /// `restart` are the keys that wait for the next start.
 pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[String]) {

@@ -31,7 +31,7 @@ use crate::session::{self, Context, Sessions};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
 use crate::usage::Ledger;
-use crate::{maintenance, process, rebuild};
+use crate::{maintenance, process, rebuild, reload};
 
 /// Everything that a running gateway holds.
 pub struct Started {
@@ -196,6 +196,7 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
         let hash = sign.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
         events.publish(Event::ModelsChanged(ModelsChangedEvent { hash: format!("{hash:016x}") }));
     };
+    supervisor.spawn_until_stop("config file", reload::follow_file(Arc::clone(runtime)));
     supervisor.spawn_until_stop("provider keys", rebuild::as_keys_come(Arc::clone(runtime)));
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
 }

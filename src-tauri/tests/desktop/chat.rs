@@ -12,7 +12,7 @@ async fn a_message_gets_the_guides_answer() {
     let host = TrayHost::start(&session).await;
     let browser = Browser::start(&session).await;
     browser.type_into("textarea", "What can you do?").await;
-    browser.click("form button.primary").await;
+    browser.click("form:has(textarea) button.primary").await;
     let seen = until("the answer grows", async || {
         let texts = browser.texts("article.assistant").await;
         texts.into_iter().next().filter(|text| !text.is_empty())
@@ -92,5 +92,24 @@ async fn a_page_has_only_its_own_commands() {
     }
     let answer = browser.run(&ask("open_external", "{ url: 'file:///etc/passwd' }")).await;
     assert_eq!(answer, "file: links are not opened");
+    browser.end().await;
+}
+
+/// The other pages have entries of their own; the window is the same.
+#[tokio::test]
+async fn the_menu_leads_to_settings_and_to_the_dashboard() {
+    let session = Session::start();
+    let host = TrayHost::start(&session).await;
+    let browser = Browser::start(&session).await;
+    let item = host.item().await;
+    item.click("Settings…").await;
+    until("the settings", async || browser.texts("h2").await.iter().any(|heading| heading == "Gateway").then_some(()))
+        .await;
+    item.click("Dashboard").await;
+    until("the health page", async || {
+        browser.texts("h2").await.iter().any(|heading| heading == "Subsystems").then_some(())
+    })
+    .await;
+    session.until_windows("SimpleClaw", 1).await;
     browser.end().await;
 }

@@ -15,7 +15,7 @@ async fn streams_in_the_window() {
     session.configure(&format!("gateway: {{port: 0}}\n{}", model.config()));
     let browser = Browser::start(&session).await;
     browser.type_into("textarea", "Once upon a time").await;
-    browser.click("form button.primary").await;
+    browser.click("form:has(textarea) button.primary").await;
     let client = session.client().await;
     let mut seen = BTreeSet::new();
     let whole = until("the answer is whole", async || {

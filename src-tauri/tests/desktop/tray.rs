@@ -18,11 +18,14 @@ async fn the_item_says_how_the_gateway_is() {
     until("the tooltip", async || (item.tooltip().await == "SimpleClaw: running").then_some(())).await;
     let expected = [
         "SimpleClaw 0.1 · running",
+        "Today: $0.00 · 0 runs",
         "Open Chat",
+        "Dashboard",
         "Recent sessions",
         "Stop all",
         "Pause all agents",
         "Copy gateway address",
+        "Settings…",
         "Launch at login",
         "View logs",
         "Restart gateway",

@@ -162,6 +162,41 @@ async fn beside_an_edit_by_hand() {
     assert_eq!(client.ok("config.get", json!({ "path": "runs.idleSeconds" })).await["value"], 5);
 }
 
+/// What is written by hand runs a moment later, and everyone hears of it. A mistake changes nothing but what is told of
+/// it; corrected, the file runs again.
+#[tokio::test]
+async fn an_edit_by_hand_applies_by_itself() {
+    let gateway = Gateway::with_config(START).await;
+    let path = gateway.home.path().join("config.yaml");
+    let mut client = gateway.connect(Encoding::Json).await;
+    let named = |name: &str| format!("{START}agents: {{entries: {{main: {{name: {name}}}}}}}\n");
+    // As editors write: beside it, and then in its place.
+    let write = |text: &str| {
+        let beside = path.with_extension("yaml~");
+        std::fs::write(&beside, text).expect("writes");
+        std::fs::rename(&beside, &path).expect("renames");
+    };
+    write(&named("Ada"));
+    let hash = changed(&mut client).await;
+    assert_eq!(client.ok("config.get", json!({})).await["hash"], hash);
+    let agents = client.ok("agents.list", json!({})).await;
+    assert_eq!(agents["agents"][0]["name"], "Ada");
+
+    write("# mine\ngateway: {port: no number}\n");
+    changed(&mut client).await;
+    let health = client.ok("health", json!({ "refresh": true })).await;
+    assert_eq!(health["configProblem"]["line"], 2, "{health}");
+    assert_eq!(client.ok("agents.list", json!({})).await["agents"][0]["name"], "Ada");
+    let told = client.ok("diagnostics.list", json!({})).await.to_string();
+    assert!(told.contains("config.invalid"), "{told}");
+
+    write(&named("Eve"));
+    changed(&mut client).await;
+    assert_eq!(client.ok("agents.list", json!({})).await["agents"][0]["name"], "Eve");
+    let health = client.ok("health", json!({ "refresh": true })).await;
+    assert_eq!(health.get("configProblem"), None, "{health}");
+}
+
 /// The same key gives the same answer, over a crash too, and has one effect.
 #[tokio::test]
 async fn a_repeat_after_a_crash_has_one_effect() {

@@ -337,6 +337,11 @@ fn restart_paths(old: &Value, new: &Value, changed: &[Vec<Part>]) -> Vec<String>
     found.iter().filter(|path| !below(path)).take(MAX_PATHS).cloned().collect()
 }
 
+/// The same for a file that was changed by hand. Which secrets changed is not known then.
+pub fn restart_paths_between(old: &Value, new: &Value) -> Vec<String> {
+    restart_paths(old, new, &[])
+}
+
 fn differing(old: &Value, new: &Value, parts: &[&str], pointer: String, found: &mut Vec<String>) {
     let Some((part, rest)) = parts.split_first() else {
         if old != new {

@@ -6,7 +6,7 @@
 //! The way of a change (`change`): `patch` (what the file shall say) → `plan` (the steps to it) → `edit` (the text) → all
 //! of the above → `save` and `history`. Reading never writes the person's file.
 //!
-//! Elsewhere: what a running gateway makes of a change (`reload`). Not built yet: watching the file.
+//! Elsewhere: what a running gateway makes of a change (`reload`).
 
 mod change;
 mod check;
@@ -37,7 +37,7 @@ use sha2::{Digest, Sha256};
 use simpleclaw_protocol::health::ConfigProblem;
 use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 
-pub use change::{Change, Changed, NotChanged, Request, look, make, versions};
+pub use change::{Change, Changed, NotChanged, Request, look, make, restart_paths_between, versions};
 pub use edit::Refused;
 pub use handle::{ConfigHandle, Overrides};
 pub use literals::{Literal, literals};
