@@ -141,7 +141,7 @@ fn lines(entries: &[Entry]) -> Vec<String> {
 #[test]
 fn the_menu_of_a_gateway_that_runs() {
     let today = TodayUsage { today_cost_usd: 0.42, today_runs: 2 };
-    let mut state = state(Phase::Running, with(|health| (health.paused, health.usage) = (true, today.clone())));
+    let mut state = state(Phase::Running, with(|health| (health.paused, health.usage) = (true, today)));
     state.sessions = vec![row("agent:main:b", "Tea", 2), row("agent:main:main", "Main", 1)];
     let menu = state.menu(true);
     let expected = [
@@ -174,7 +174,7 @@ fn what_was_spent_is_never_rounded_to_nothing() {
         (12.345, 30, "Today: $12.35 · 30 runs"),
     ] {
         let usage = TodayUsage { today_cost_usd: cost, today_runs: runs };
-        let menu = state(Phase::Running, with(|health| health.usage = usage.clone())).menu(false);
+        let menu = state(Phase::Running, with(|health| health.usage = usage)).menu(false);
         assert_eq!(lines(&menu)[1], line);
     }
 }
