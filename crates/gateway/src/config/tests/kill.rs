@@ -32,7 +32,7 @@ fn change(home: &Home, n: u64) {
 
 /// Not a test of its own: the process that is killed below.
 #[test]
-#[ignore = "runs until it is killed"]
+#[ignore = "needs the test below, which starts and kills it"]
 fn child() {
     let Some(home) = std::env::var_os(HOME) else { return };
     let home = Home::at(home);
