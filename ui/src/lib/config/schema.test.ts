@@ -39,8 +39,8 @@ test("choices carry their words, and hints of the gateway go before the schema's
 });
 
 test("a change says whether it waits for a restart", () => {
-  expect(needsRestart(form, [["gateway", "port"]])).toBe(false);
-  expect(needsRestart(form, [["gateway", "port"], ["gateway", "mode"]])).toBe(true);
+  expect(needsRestart(form, [["gateway", "allowedOrigins"]])).toBe(false);
+  expect(needsRestart(form, [["gateway", "allowedOrigins"], ["gateway", "mode"]])).toBe(true);
   expect(needsRestart(form, [["gateway", "unknown"]])).toBe(false);
 });
 
