@@ -62,7 +62,13 @@ async fn take_file(runtime: &Arc<Runtime>) {
         // Also where no version of it was ever good.
         _ => config::inspect(&home),
     };
-    let Ok(file) = tokio::task::spawn_blocking(read).await else { return };
+    let file = match tokio::task::spawn_blocking(read).await {
+        Ok(file) => file,
+        Err(error) => {
+            tracing::error!(target: "diagnostic", source = "config", code = "config.not_read", %error, "config.yaml could not be read, and what ran before runs on; the log says more");
+            return;
+        }
+    };
     if file.hash == running.hash {
         return;
     }
