@@ -43,6 +43,13 @@ pub fn cargo(root: &Path) -> Command {
     command
 }
 
+/// The target that rustc builds for where none is named.
+pub fn host() -> anyhow::Result<String> {
+    let version = output(Command::new("rustc").arg("-vV")).context("asking rustc for its host")?;
+    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
+    Ok(host.context("rustc names its host")?.to_owned())
+}
+
 /// npm is a script, so Windows wants its full name.
 pub fn npm(root: &Path) -> Command {
     let mut command = Command::new(if cfg!(windows) { "npm.cmd" } else { "npm" });

@@ -51,19 +51,13 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
 }
 
 fn build(root: &Path) -> anyhow::Result<PathBuf> {
-    let host = host()?;
+    let host = cmd::host()?;
     let mut cargo = cmd::cargo(root);
     // With a target named, build scripts and macros are not instrumented.
     cargo.args(["build", "--locked", "--package", "simpleclaw-fuzz", "--features", "engine", "--target", &host]);
     cargo.args(["--target-dir", "target/fuzz", "--config", "profile.dev.opt-level=1"]);
     cmd::run(cargo.env("RUSTFLAGS", INSTRUMENT))?;
     Ok(root.join("target/fuzz").join(host).join("debug/simpleclaw-fuzz"))
-}
-
-fn host() -> anyhow::Result<String> {
-    let version = cmd::output(Command::new("rustc").arg("-vV")).context("asking rustc for its host")?;
-    let host = version.lines().find_map(|line| line.strip_prefix("host: "));
-    Ok(host.context("rustc names its host")?.to_owned())
 }
 
 /// The corpus is kept, so that the next run begins where this one ended.
