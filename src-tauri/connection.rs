@@ -34,11 +34,7 @@ pub struct Connection {
 /// # Errors
 /// Why the gateway cannot be talked to, in words.
 pub async fn connect(own: Option<Gateway>, owner: u32, endpoint: Endpoint) -> Result<Connection, Failure> {
-    let mut options = Options::new(&endpoint.url, Token::new(&endpoint.token));
-    options.client.id = "simpleclaw-desktop".to_owned();
-    options.client.mode = "tray".to_owned();
-    options.call_timeout = CALL_WITHIN;
-    match Client::connect(options).await {
+    match Client::connect(options(&endpoint)).await {
         Ok(client) => Ok(Connection { own, owner, events: client.events(), client, endpoint }),
         Err(error) => {
             if let Some(gateway) = own {
@@ -49,12 +45,25 @@ pub async fn connect(own: Option<Gateway>, owner: u32, endpoint: Endpoint) -> Re
     }
 }
 
+fn options(endpoint: &Endpoint) -> Options {
+    let mut options = Options::new(&endpoint.url, Token::new(&endpoint.token));
+    options.client.id = "simpleclaw-desktop".to_owned();
+    options.client.mode = "tray".to_owned();
+    options.call_timeout = CALL_WITHIN;
+    options
+}
+
 impl Connection {
     /// Follows the gateway until it ends or somebody asks for something else.
     pub async fn serve(mut self, state: &watch::Sender<State>, requests: &mut mpsc::Receiver<Request>) -> Next {
         self.refetch(state).await;
+        let mut moves = self.own.as_ref().map(Gateway::moves);
         let next = loop {
             let request = tokio::select! {
+                url = moved(moves.as_mut()) => {
+                    self.go_to(url, state).await;
+                    continue;
+                }
                 event = self.events.next() => {
                     match event {
                         Some(event) => match self.hear(state, event).await {
@@ -88,6 +97,20 @@ impl Connection {
             gateway.shutdown(STOP_WITHIN).await;
         }
         next
+    }
+
+    /// The gateway listens elsewhere now. Windows ask where before they connect again.
+    async fn go_to(&mut self, url: String, state: &watch::Sender<State>) {
+        self.endpoint.url = url;
+        match Client::connect(options(&self.endpoint)).await {
+            Ok(client) => {
+                self.events = client.events();
+                std::mem::replace(&mut self.client, client).close().await;
+            }
+            // The old connection goes on.
+            Err(error) => tracing::warn!(%error, "the gateway could not be followed to its new address"),
+        }
+        self.refetch(state).await;
     }
 
     /// Passes a request on. A refusal is logged; the menu keeps showing what is.
@@ -154,5 +177,15 @@ async fn stopped(own: Option<&Gateway>) -> StopReason {
     match own {
         Some(gateway) => gateway.stopped().await,
         None => std::future::pending().await,
+    }
+}
+
+/// Waits for our own gateway to listen elsewhere.
+async fn moved(moves: Option<&mut watch::Receiver<String>>) -> String {
+    let Some(moves) = moves else { return std::future::pending().await };
+    match moves.changed().await {
+        Ok(()) => moves.borrow_and_update().clone(),
+        // The gateway is gone, which others see.
+        Err(_) => std::future::pending().await,
     }
 }

@@ -117,7 +117,7 @@ async fn open(home: Home, logs: LogHandle, any_port: bool) -> Result<Connection,
         let options = Options { logs: Some(logs.clone()), port: any_port.then_some(0), ..Options::new(home.clone()) };
         let error = match Gateway::start(options).await {
             Ok(gateway) => {
-                let (url, token) = (gateway.url().to_owned(), gateway.token().expose().to_owned());
+                let (url, token) = (gateway.url(), gateway.token().expose().to_owned());
                 return connection::connect(Some(gateway), std::process::id(), Endpoint { url, token }).await;
             }
             Err(error) => error,

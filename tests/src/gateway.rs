@@ -157,6 +157,14 @@ impl Gateway {
         client
     }
 
+    /// The same at another port, where the gateway has moved.
+    pub async fn connect_at(&self, port: u16) -> RawClient {
+        let mut client = RawClient::open(port, Encoding::Json, &Opening::default()).await.expect("the upgrade");
+        let answer = client.handshake(self.params(json!({}))).await;
+        assert_eq!(answer["ok"], true, "connect was refused: {answer}");
+        client
+    }
+
     /// The params of a usual `connect`, overlaid with `members`.
     pub fn params(&self, members: Value) -> Value {
         let mut params = json!({

@@ -80,8 +80,9 @@ async fn serve(global: &Global, options: &RunOptions, output: Output) -> Result<
             // Kept over a restart: clients come back to the address that they know.
             port = gateway.url().rsplit(':').next().and_then(|port| port.parse().ok()).or(port);
         }
-        listening(output, gateway.url());
-        notify.ready(gateway.url());
+        let url = gateway.url();
+        listening(output, &url);
+        notify.ready(&url);
         let again = tokio::select! {
             reason = gateway.stopped() => matches!(reason, StopReason::Restart),
             () = interrupts.next() => false,

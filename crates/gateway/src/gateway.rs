@@ -5,13 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use simpleclaw_protocol::Scope;
+use tokio::sync::watch;
 
 use crate::config::ConfigError;
 use crate::control::StopReason;
 use crate::events::{Filter, Follower};
 use crate::home::{Home, HomeError, LockError, Token};
 use crate::logging::LogHandle;
-use crate::server::BindError;
+use crate::server::AddressError;
 use crate::startup::{self, Started};
 use crate::store::StoreError;
 
@@ -47,9 +48,7 @@ pub enum StartError {
     #[error(transparent)]
     Store(StoreError),
     #[error(transparent)]
-    Port(#[from] BindError),
-    #[error("{0}")]
-    Exposed(String),
+    Address(#[from] AddressError),
 }
 
 impl StartError {
@@ -58,17 +57,17 @@ impl StartError {
         match self {
             Self::Home(_) | Self::Lock(_) => "HOME",
             Self::Locked(_) => "LOCKED",
-            Self::Config(_) | Self::Exposed(_) => "CONFIG",
+            Self::Config(_) | Self::Address(AddressError::Exposed(_)) => "CONFIG",
             Self::Store(_) => "STORE",
-            Self::Port(_) => "PORT_TAKEN",
+            Self::Address(AddressError::Taken(_)) => "PORT_TAKEN",
         }
     }
 
     /// The exit code of `simpleclaw gateway run`.
     pub fn exit_code(&self) -> i32 {
         match self {
-            Self::Locked(_) | Self::Port(_) => 75,
-            Self::Config(_) | Self::Exposed(_) => 78,
+            Self::Locked(_) | Self::Address(AddressError::Taken(_)) => 75,
+            Self::Config(_) | Self::Address(AddressError::Exposed(_)) => 78,
             Self::Home(_) | Self::Lock(_) | Self::Store(_) => 1,
         }
     }
@@ -85,9 +84,14 @@ impl Gateway {
         Ok(Self { started: startup::start(options).await? })
     }
 
-    /// `ws://127.0.0.1:PORT`
-    pub fn url(&self) -> &str {
-        &self.started.url
+    /// Where clients of this machine connect now: `ws://127.0.0.1:PORT`.
+    pub fn url(&self) -> String {
+        self.started.runtime.url.borrow().clone()
+    }
+
+    /// Tells when the configuration moves it.
+    pub fn moves(&self) -> watch::Receiver<String> {
+        self.started.runtime.url.subscribe()
     }
 
     /// The token of the owner.

@@ -1,5 +1,7 @@
 //! The handles of a running gateway, made by `startup`. Handlers get the ones they need, never all of it.
 
+use tokio::sync::watch;
+
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -23,6 +25,8 @@ pub struct BootId(pub String);
 
 pub struct Runtime {
     pub boot: BootId,
+    /// Where clients of this machine connect, now.
+    pub url: watch::Sender<String>,
     pub clock: Clock,
     pub home: Home,
     pub config: ConfigHandle,

@@ -10,6 +10,7 @@ use std::time::Duration;
 use simpleclaw_protocol::events::ModelsChangedEvent;
 use simpleclaw_protocol::health::{StartupStep, SubsystemState};
 use simpleclaw_protocol::{DEFAULT_PORT, Event};
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::attachments::Attachments;
@@ -37,9 +38,8 @@ use crate::{maintenance, process, rebuild, reload};
 pub struct Started {
     pub runtime: Arc<Runtime>,
     pub server: Arc<Server>,
-    pub lock: HomeLock,
+    pub lock: Arc<HomeLock>,
     pub token: Token,
-    pub url: String,
 }
 
 /// Times the steps and notes their outcome in `health` and the log.
@@ -140,6 +140,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
 
     let runtime = Arc::new(Runtime {
         boot,
+        url: watch::Sender::default(),
         clock,
         home: home.clone(),
         inbox: Inbox { store: store.clone(), clock, config: config.clone(), order: Order::default() },
@@ -158,7 +159,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         ledger,
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
-    let (listeners, url) = steps.run("server", async { listen(&runtime) }).await?;
+    let opened = steps.run("server", async { Ok((server::open(&runtime.config.current().config.gateway)?, Done::Ok)) });
+    let opened = opened.await?;
     if let Some(Err(error)) = chosen.map(|port| home.keep_port(port)) {
         tracing::warn!(%error, "the port of this profile could not be kept; the next start looks for one again");
     }
@@ -166,9 +168,14 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     for run in waiting {
         sessions.restore(run);
     }
-    server.accept(listeners);
-    lock.publish(&LockFile { pid: std::process::id(), url: url.clone(), boot_id: runtime.boot.0.clone() })
+    let url = opened.url().to_owned();
+    let door = server.let_in(opened);
+    server.keep_telling();
+    lock.publish(&LockFile { pid: std::process::id(), url, boot_id: runtime.boot.0.clone() })
         .map_err(StartError::Lock)?;
+    let lock = Arc::new(lock);
+    let follow = Arc::clone(&server).follow_address(door, Arc::downgrade(&lock));
+    supervisor.spawn_until_stop("address", follow);
 
     steps
         .run("maintenance", async {
@@ -181,7 +188,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     // Whoever reads that it listens finds it ready.
     health.refresh(&runtime.health_sources()).await;
     after_start(&runtime, logs);
-    Ok(Started { runtime, server, lock, token, url })
+    Ok(Started { runtime, server, lock, token })
 }
 
 /// What goes on in the background from now on.
@@ -227,31 +234,6 @@ fn models(config: &ConfigHandle, secrets: &Secrets) -> (Catalog, Done) {
         Some(words) => Done::Degraded(words),
     };
     (catalog, done)
-}
-
-fn listen(runtime: &Runtime) -> Result<((Vec<tokio::net::TcpListener>, String), Done), StartError> {
-    let gateway = runtime.config.current().config.gateway.clone();
-    let exposed = match gateway.bind.parse::<std::net::IpAddr>() {
-        Ok(ip) => !ip.is_loopback(),
-        Err(_) => gateway.bind != "loopback",
-    };
-    if gateway.tls.enabled {
-        return Err(StartError::Exposed("gateway.tls is not available in this version: let a proxy end TLS and set gateway.behindTlsProxy, or set gateway.tls.enabled to false".to_owned()));
-    }
-    if exposed && !gateway.behind_tls_proxy {
-        return Err(StartError::Exposed(format!(
-            "gateway.bind is {:?}, which others can reach, and nothing encrypts: bind to loopback, or set gateway.behindTlsProxy to true where a proxy ends TLS in front",
-            gateway.bind
-        )));
-    }
-    let listeners = server::bind(&gateway.bind, gateway.port)?;
-    let addr = listeners.first().and_then(|listener| listener.local_addr().ok());
-    let url = match addr {
-        Some(addr) if addr.ip().is_unspecified() => format!("ws://127.0.0.1:{}", addr.port()),
-        Some(addr) => format!("ws://{addr}"),
-        None => String::new(),
-    };
-    Ok(((listeners, url), Done::Ok))
 }
 
 /// Ends a gateway: no new work, a moment for what runs, goodbye to every client, then the store.

@@ -20,6 +20,7 @@ mod provider_errors;
 mod providers;
 mod queue;
 mod real_model;
+mod reload;
 mod replaces;
 mod secrets;
 mod sessions;

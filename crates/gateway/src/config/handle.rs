@@ -1,6 +1,8 @@
 //! The configuration that runs, and the order of those who change it.
 
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
+
+use tokio::sync::watch;
 
 use super::Loaded;
 
@@ -14,24 +16,29 @@ pub struct Overrides {
 /// Clones share it.
 #[derive(Debug, Clone)]
 pub struct ConfigHandle {
-    current: Arc<RwLock<Arc<Loaded>>>,
+    current: Arc<watch::Sender<Arc<Loaded>>>,
     overrides: Arc<Overrides>,
     writing: Arc<tokio::sync::Mutex<()>>,
 }
 
 impl ConfigHandle {
     pub fn new(loaded: Loaded, overrides: Overrides) -> Self {
-        let current = Arc::new(RwLock::new(Arc::new(overrides.over(loaded))));
-        Self { current, overrides: Arc::new(overrides), writing: Arc::default() }
+        let current = watch::Sender::new(Arc::new(overrides.over(loaded)));
+        Self { current: Arc::new(current), overrides: Arc::new(overrides), writing: Arc::default() }
     }
 
     pub fn current(&self) -> Arc<Loaded> {
-        Arc::clone(&self.current.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.current.borrow())
     }
 
     /// What is asked for from now on gets this.
     pub fn replace(&self, loaded: Loaded) {
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(self.overrides.over(loaded));
+        self.current.send_replace(Arc::new(self.overrides.over(loaded)));
+    }
+
+    /// For who has to act when it changes.
+    pub fn changes(&self) -> watch::Receiver<Arc<Loaded>> {
+        self.current.subscribe()
     }
 
     /// Held by the one who changes the file.

@@ -22,10 +22,17 @@ pub struct BindError {
     pub free: Option<u16>,
 }
 
+impl BindError {
+    /// Somebody has it.
+    pub fn is_in_use(&self) -> bool {
+        self.error.kind() == io::ErrorKind::AddrInUse
+    }
+}
+
 impl fmt::Display for BindError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { addr, error, owner, free } = self;
-        if error.kind() != io::ErrorKind::AddrInUse {
+        if !self.is_in_use() {
             return write!(f, "{addr} cannot be used ({error}): choose another address or port");
         }
         match owner {

@@ -1,6 +1,7 @@
 //! The listener: one port for HTTP and WebSocket. Takes connections, guards them, and hands upgraded ones to
 //! `connection`.
 
+mod address;
 pub mod auth;
 mod connection;
 pub mod dispatch;
@@ -16,7 +17,7 @@ pub mod validate;
 use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use ::http::{Request, Response, StatusCode};
@@ -32,10 +33,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::control::StopReason;
 use crate::runtime::Runtime;
+pub use address::{AddressError, open};
 use auth::Auth;
 use connection::Close;
 use guard::Guard;
-pub use listen::{BindError, bind, free_above};
+pub use listen::{bind, free_above};
 
 /// Connections that may exist before they show a credential; past it the oldest goes.
 const MAX_STRANGERS: usize = 32;
@@ -52,18 +54,17 @@ pub struct Server {
     pub runtime: Arc<Runtime>,
     auth: Auth,
     /// The one address that the listener is bound to, where there is one.
-    bound: Option<IpAddr>,
+    bound: RwLock<Option<IpAddr>>,
     strangers: Strangers,
     closing: watch::Sender<Option<StopReason>>,
 }
 
 impl Server {
     pub fn new(runtime: Arc<Runtime>, token: crate::home::Token) -> Arc<Self> {
-        let bound = runtime.config.current().config.gateway.bind.parse().ok();
         Arc::new(Self {
             runtime,
             auth: Auth::new(token),
-            bound,
+            bound: RwLock::default(),
             strangers: Strangers::default(),
             closing: watch::Sender::new(None),
         })
@@ -73,18 +74,14 @@ impl Server {
     fn guard(&self) -> Guard {
         let config = &self.runtime.config.current().config;
         let mut allowed_hosts = config.gateway.allowed_hosts.clone();
-        if let Some(ip) = self.bound {
+        if let Some(ip) = *self.bound.read().unwrap_or_else(PoisonError::into_inner) {
             allowed_hosts.push(if ip.is_ipv6() { format!("[{ip}]") } else { ip.to_string() });
         }
         Guard { allowed_origins: config.gateway.allowed_origins.clone(), allowed_hosts }
     }
 
-    /// Takes connections until the gateway stops.
-    pub fn accept(self: &Arc<Self>, listeners: Vec<TcpListener>) {
-        for listener in listeners {
-            let server = Arc::clone(self);
-            self.runtime.supervisor.spawn_until_stop("listener", async move { server.accept_from(listener).await });
-        }
+    /// Tells everybody what time it is, and who is there.
+    pub fn keep_telling(self: &Arc<Self>) {
         let server = Arc::clone(self);
         self.runtime.supervisor.spawn_until_stop("tick", async move {
             loop {

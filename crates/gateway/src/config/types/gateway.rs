@@ -16,10 +16,9 @@ pub struct GatewayConfig {
     #[schemars(extend("x-reload" = "restart"))]
     pub mode: Mode,
     /// `loopback` (this machine only), `all` (every address), or one IP address. Beyond loopback needs TLS.
-    #[schemars(length(min = 1, max = 64), example = &"loopback", example = &"all", example = &"192.168.1.5", extend("x-reload" = "restart"))]
+    #[schemars(length(min = 1, max = 64), example = &"loopback", example = &"all", example = &"192.168.1.5")]
     pub bind: String,
     /// TCP port; 0 takes any free one, for tests.
-    #[schemars(extend("x-reload" = "restart"))]
     pub port: u16,
     /// Encryption of the connections.
     #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
