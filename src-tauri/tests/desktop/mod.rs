@@ -6,3 +6,4 @@ mod session;
 mod tray;
 mod tray_host;
 mod webdriver;
+mod welcome;

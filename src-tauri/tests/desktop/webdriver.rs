@@ -60,6 +60,13 @@ impl Browser {
         self.post(&format!("element/{element}/value"), json!({ "text": text })).await.expect("takes text");
     }
 
+    /// In the place of what the field holds.
+    pub async fn type_over(&self, css: &str, text: &str) {
+        let element = self.element(css).await;
+        self.post(&format!("element/{element}/clear"), json!({})).await.expect("can be cleared");
+        self.type_into(css, text).await;
+    }
+
     pub async fn click(&self, css: &str) {
         let element = self.element(css).await;
         self.post(&format!("element/{element}/click"), json!({})).await.expect("can be clicked");

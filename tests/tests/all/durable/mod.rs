@@ -2,6 +2,7 @@
 
 mod disk;
 mod kill;
+mod power;
 mod restart;
 
 use std::collections::HashMap;
