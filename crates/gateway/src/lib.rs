@@ -8,6 +8,8 @@
 )]
 
 mod agent;
+#[allow(dead_code, reason = "its callers come with the tools")]
+mod approval;
 mod attachments;
 pub mod backup;
 mod catalog;

@@ -3,7 +3,7 @@
 use simpleclaw_protocol::methods::{self, Lookup};
 use simpleclaw_protocol::{Encoding, Request, codec};
 
-use crate::{backup, config, server};
+use crate::{approval, backup, config, server};
 
 /// A frame, up to the point where its handler would run.
 pub fn request(encoding: Encoding, bytes: &[u8]) {
@@ -38,4 +38,9 @@ pub fn backup(bytes: &[u8]) {
 /// A configuration file.
 pub fn config(bytes: &[u8]) {
     config::survive(bytes.to_vec());
+}
+
+/// The text of a command.
+pub fn command(bytes: &[u8]) {
+    approval::survive(bytes);
 }

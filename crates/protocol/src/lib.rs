@@ -4,6 +4,7 @@
 //! the gateway's `server`, the meaning of each method in its `rpc`. JSON Schemas and TypeScript types are generated
 //! from these types by `cargo xtask schemas`.
 
+pub mod approval;
 pub mod codec;
 pub mod error;
 pub mod events;

@@ -16,7 +16,7 @@ pub struct Target {
     pub words: &'static [&'static str],
 }
 
-pub const TARGETS: [Target; 5] = [
+pub const TARGETS: [Target; 6] = [
     Target {
         name: "frame-json",
         run: |bytes| frame(Encoding::Json, bytes),
@@ -65,6 +65,17 @@ pub const TARGETS: [Target; 5] = [
         // Two files, one of them with a long name, and their manifest.
         seeds: &[include_bytes!("backup.tar")],
         words: &["simpleclaw-backup/", "manifest.json", "agents/", "../", "././@LongLink", "ustar  "],
+    },
+    Target {
+        name: "command",
+        run: testing::command,
+        seeds: &[
+            b"rg --json 'a b' src/main.rs \"it's\" x=\"y\"z",
+            b"FOO=1 ls *.txt > out 2>&1 && echo $(id) `id` ${x:-y} | sh -c 'x' # c",
+            b"cat <<EOF\n$(x)\nEOF\nif true; then a; fi; for i in {1..3}; do b; done",
+            b"echo ~ !! $'a\\x41' $((1+1)) <(x) a\\\nb [[ -f x ]] \xd0\xb0\xe2\x80\xae",
+        ],
+        words: &["$(", "${", "<<", "<<<", "&&", "$'", "\\\n", "#", "{a,b}", "[[ ", "=(", "\u{202e}", "\u{200b}", "''", "!!"],
     },
 ];
 
