@@ -26,6 +26,9 @@ use simpleclaw_gateway::logging::{self, LogOptions};
 pub const HIDDEN: &str = "--hidden";
 
 fn main() -> ExitCode {
+    if let Some(code) = simpleclaw_gateway::sandbox::enter() {
+        return code;
+    }
     #[cfg(target_os = "linux")]
     if platform::hand_over() {
         return ExitCode::SUCCESS;

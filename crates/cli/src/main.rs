@@ -30,6 +30,9 @@ use gateway::GatewayCommand;
 use output::Output;
 
 fn main() -> ExitCode {
+    if let Some(code) = simpleclaw_gateway::sandbox::enter() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return usage(&error),

@@ -6,6 +6,7 @@
 mod database;
 mod folder;
 mod models;
+mod sandbox;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -65,6 +66,7 @@ pub async fn examine(home: &Home) -> Vec<Finding> {
     findings.extend(words);
     findings.extend(port(home, config.as_deref()));
     findings.extend(database::examine(home).await);
+    findings.push(sandbox::examine(config.as_deref()).await);
     if let Some(config) = config {
         findings.extend(models::examine(&config, home).await);
     }

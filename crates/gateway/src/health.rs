@@ -65,6 +65,7 @@ pub struct Sources {
     pub control: Control,
     pub events: Events,
     pub ledger: Ledger,
+    pub sandbox: Arc<crate::sandbox::Sandbox>,
 }
 
 impl Health {
@@ -187,8 +188,7 @@ impl Health {
             approvals: Pending::default(),
             pairings: Pending::default(),
             usage,
-            // Nothing runs commands in this version, so nothing is isolated either.
-            sandbox: Sandbox { kind: "none".to_owned(), enforced: vec![] },
+            sandbox: Sandbox { kind: sources.sandbox.kind().to_owned(), enforced: sources.sandbox.enforces().to_vec() },
             config_problem: loaded.problem.clone(),
             store: StoreSize { size_bytes, wal_bytes },
             process: ProcessFigures {

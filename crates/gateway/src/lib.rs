@@ -31,6 +31,8 @@ mod rebuild;
 mod reload;
 mod rpc;
 mod runtime;
+#[allow(dead_code, reason = "its callers come with the tools")]
+pub mod sandbox;
 mod secrets;
 mod server;
 mod session;

@@ -1,5 +1,7 @@
 //! The handles of a running gateway, made by `startup`. Handlers get the ones they need, never all of it.
 
+use std::sync::Arc;
+
 use tokio::sync::watch;
 
 use crate::attachments::Attachments;
@@ -13,6 +15,7 @@ use crate::home::Home;
 use crate::inbox::Inbox;
 use crate::logging::LogHandle;
 use crate::presence::Presence;
+use crate::sandbox::Sandbox;
 use crate::secrets::Secrets;
 use crate::session::Sessions;
 use crate::store::Store;
@@ -43,6 +46,7 @@ pub struct Runtime {
     pub sessions: Sessions,
     pub health: Health,
     pub ledger: Ledger,
+    pub sandbox: Arc<Sandbox>,
 }
 
 impl Runtime {
@@ -56,6 +60,7 @@ impl Runtime {
             control: self.control.clone(),
             events: self.events.clone(),
             ledger: self.ledger.clone(),
+            sandbox: Arc::clone(&self.sandbox),
         }
     }
 }

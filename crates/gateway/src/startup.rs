@@ -26,6 +26,7 @@ use crate::inbox::{Inbox, Order};
 use crate::logging::LogHandle;
 use crate::presence::Presence;
 use crate::runtime::{BootId, Runtime};
+use crate::sandbox::Sandbox;
 use crate::secrets::Secrets;
 use crate::server::{self, Server};
 use crate::session::{self, Context, Sessions};
@@ -157,6 +158,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         sessions: sessions.clone(),
         health: health.clone(),
         ledger,
+        sandbox: Arc::new(Sandbox::new(vec![home.path().to_owned()])),
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
     let opened = steps.run("server", async { Ok((server::open(&runtime.config.current().config.gateway)?, Done::Ok)) });
@@ -203,6 +205,14 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
         let hash = sign.bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(byte)));
         events.publish(Event::ModelsChanged(ModelsChangedEvent { hash: format!("{hash:016x}") }));
     };
+    // Some ten milliseconds, which no client waits for.
+    let (sandbox, health) = (Arc::clone(&runtime.sandbox), runtime.health.clone());
+    supervisor.spawn("sandbox", async move {
+        sandbox.look().await;
+        let (kind, enforces, missing) = (sandbox.kind(), sandbox.enforces().join(", "), sandbox.missing().join("; "));
+        tracing::info!(kind, enforces, missing, "what isolates commands here");
+        health.change();
+    });
     supervisor.spawn_until_stop("config file", reload::follow_file(Arc::clone(runtime)));
     supervisor.spawn_until_stop("provider keys", rebuild::as_keys_come(Arc::clone(runtime)));
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));

@@ -16,7 +16,7 @@ use tree_sitter::{Node, ParseOptions, ParseState, Parser, Point};
 use super::action::{Command, FileId, Script};
 use super::rule::programs;
 use super::show::{escaped, escaped_path};
-pub use file::{Identified, MAX_PROGRAM_BYTES, MAX_SCRIPT_BYTES, Unresolved, identify};
+pub use file::{MAX_PROGRAM_BYTES, MAX_SCRIPT_BYTES, Unresolved, identify};
 
 /// Longest command, as text or as the sum of its words; what is longer could not be shown.
 pub const MAX_COMMAND_BYTES: usize = 8 * 1024;

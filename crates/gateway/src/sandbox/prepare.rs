@@ -1,0 +1,180 @@
+//! From what is frozen and how it shall run to a plan with its open descriptors.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::path::{Path, PathBuf};
+
+use super::freeze::{Frozen, Held, open_folder};
+use super::plan::{Arg, Opened, Plan, Program, sealed};
+use super::probe::Walls;
+use super::{Launch, LaunchError, Mechanism, bubblewrap, environment, system};
+
+/// Links to what lies beside frozen files; a folder with more is shown in part.
+const MAX_LINKS: usize = 2_000;
+
+/// `fds` holds stdin, stdout and stderr of the command.
+pub fn prepare(
+    walls: &Walls,
+    frozen: Frozen,
+    launch: &Launch,
+    fds: Vec<OwnedFd>,
+) -> Result<(Plan, Vec<OwnedFd>), LaunchError> {
+    let mechanism = match (&launch.confined, walls.mechanism) {
+        (None, _) => Mechanism::Plain,
+        (Some(_), Mechanism::Plain) => return Err(LaunchError::NotIsolated),
+        (Some(_), mechanism) => mechanism,
+    };
+    let mut making = Making { mechanism, fds, writable: vec![], copies: vec![], links: vec![] };
+    if let Some(confined) = &launch.confined {
+        // The agent's own folders may lie inside the gateway's; nothing else may.
+        for granted in &confined.writes {
+            if walls.hidden.iter().any(|hidden| granted.starts_with(hidden)) {
+                return Err(LaunchError::Hidden(granted.clone()));
+            }
+        }
+        for path in [&confined.workspace, &confined.temp].into_iter().chain(&confined.writes) {
+            if let Some(hidden) = walls.hidden.iter().find(|hidden| hidden.starts_with(path)) {
+                // Landlock grants whole folders and takes nothing back; and the folder itself is not to be had at all.
+                if mechanism == Mechanism::Landlock || hidden == path {
+                    return Err(LaunchError::Hidden(hidden.clone()));
+                }
+            }
+            let file = open_folder(path).map_err(|error| LaunchError::Folder { path: path.clone(), error })?;
+            let fd = making.add(file);
+            making.writable.push(Opened { path: path.clone(), fd });
+        }
+    }
+    let (cwd, folder) = frozen.cwd;
+    if mechanism == Mechanism::Bubblewrap && !making.visible(&cwd) {
+        return Err(LaunchError::Outside(cwd));
+    }
+    let cwd = Opened { path: cwd, fd: making.add(folder) };
+
+    let mut argv: Vec<Arg> = frozen.argv.into_iter().map(Arg::Text).collect();
+    let program = making.program(frozen.program)?;
+    for (place, held) in frozen.scripts {
+        let Some(arg) = argv.get_mut(place) else { continue };
+        if let Some(frozen) = making.script(held)? {
+            *arg = frozen;
+        }
+    }
+    let temp = launch.confined.as_ref().map(|confined| confined.temp.display().to_string());
+    let mut env = environment::fixed(temp.as_deref(), |name| std::env::var(name).ok());
+    env.extend(frozen.env);
+    let plan = Plan {
+        mechanism,
+        bubblewrap: walls.bubblewrap.clone(),
+        program,
+        argv,
+        env,
+        cwd,
+        network: launch.confined.as_ref().is_none_or(|confined| confined.network),
+        terminal: launch.terminal,
+        limits: launch.limits,
+        writable: making.writable,
+        hidden: walls.hidden.clone(),
+        copies: making.copies,
+        links: making.links,
+        cgroup: None,
+        status: None,
+        signal_scope: walls.signal_scope,
+    };
+    Ok((plan, making.fds))
+}
+
+struct Making {
+    mechanism: Mechanism,
+    fds: Vec<OwnedFd>,
+    writable: Vec<Opened>,
+    copies: Vec<Opened>,
+    links: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Making {
+    fn add(&mut self, file: File) -> usize {
+        self.fds.push(file.into());
+        self.fds.len() - 1
+    }
+
+    fn visible(&self, path: &Path) -> bool {
+        let granted = self.writable.iter().any(|opened| path.starts_with(&opened.path));
+        granted || system::holds(path) || path == Path::new("/") || path == Path::new("/tmp")
+    }
+
+    fn program(&mut self, held: Held) -> io::Result<Program> {
+        if self.mechanism == Mechanism::Bubblewrap {
+            if !held.copied && system::holds(&held.path) {
+                return Ok(Program::Path(held.path));
+            }
+            return Ok(Program::Path(self.copy(held)?));
+        }
+        let file = self.reachable(held)?;
+        Ok(Program::Descriptor(self.add(file)))
+    }
+
+    /// What stands for a script among the arguments; `None` where its own path is as good.
+    fn script(&mut self, held: Held) -> io::Result<Option<Arg>> {
+        if !held.copied && system::holds(&held.path) {
+            return Ok(None);
+        }
+        if self.mechanism == Mechanism::Bubblewrap {
+            let place = self.copy(held)?;
+            let text = place.into_os_string().into_string();
+            return Ok(Some(Arg::Text(text.map_err(|_| io::Error::other("a script has no name in UTF-8"))?)));
+        }
+        let file = self.reachable(held)?;
+        Ok(Some(Arg::Descriptor(self.add(file))))
+    }
+
+    /// Landlock would not let the command open a file of another folder, be it by its descriptor.
+    fn reachable(&self, held: Held) -> io::Result<File> {
+        if held.copied || self.mechanism != Mechanism::Landlock || system::holds(&held.path) {
+            return Ok(held.file);
+        }
+        let mut original = reopened(&held.file)?;
+        sealed("frozen", |copy| io::copy(&mut original, copy).map(drop))
+    }
+
+    /// A place for a sealed copy that nobody outside can reach. Not its own path: whoever can rename something over the
+    /// original there (another command in the same workspace, say) takes a mount away with it, and the path then leads to
+    /// the new file. Beside the copy lie links to what lies beside the original, up to the folder that is granted, so that
+    /// what a script finds relative to itself is found.
+    fn copy(&mut self, held: Held) -> io::Result<PathBuf> {
+        let root = PathBuf::from(format!("{}/{}", bubblewrap::COPIES, self.copies.len()));
+        let granted = self.writable.iter().map(|opened| &opened.path).filter(|path| held.path.starts_with(path));
+        let granted = granted.max_by_key(|path| path.components().count()).cloned();
+        let inside = granted.as_ref().and_then(|granted| held.path.strip_prefix(granted).ok());
+        let inside = inside.or_else(|| held.path.file_name().map(Path::new)).map(Path::to_owned);
+        let place = root.join(inside.as_deref().unwrap_or(Path::new("program")));
+        if let Some(granted) = granted {
+            self.link_beside(&granted, &held.path, &root);
+        }
+        // A description of its own: two copies of one file would share a position.
+        let fd = reopened(&held.file)?;
+        let fd = self.add(fd);
+        self.copies.push(Opened { path: place.clone(), fd });
+        Ok(place)
+    }
+
+    fn link_beside(&mut self, granted: &Path, original: &Path, root: &Path) {
+        let mut taken = original;
+        // The nearest first: they are what is looked for most.
+        for folder in original.ancestors().skip(1).take_while(|folder| folder.starts_with(granted)) {
+            let Ok(inside) = folder.strip_prefix(granted) else { return };
+            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+                if self.links.len() >= MAX_LINKS {
+                    return;
+                }
+                if entry.path() != taken {
+                    self.links.push((entry.path(), root.join(inside).join(entry.file_name())));
+                }
+            }
+            taken = folder;
+        }
+    }
+}
+
+fn reopened(file: &File) -> io::Result<File> {
+    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+}
