@@ -62,6 +62,16 @@ pub enum Command {
         #[command(subcommand)]
         command: crate::secrets::SecretsCommand,
     },
+    /// Answer what agents ask, and keep the rules that answers left
+    Approvals {
+        #[command(subcommand)]
+        command: crate::approvals::ApprovalsCommand,
+    },
+    /// Check the record of approvals
+    Audit {
+        #[command(subcommand)]
+        command: crate::approvals::AuditCommand,
+    },
     /// Talk to an agent
     Chat(ChatOptions),
     /// Say what is wrong, and the command that mends it; changes nothing

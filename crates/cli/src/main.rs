@@ -3,6 +3,7 @@
 //! Here: arguments, exit codes, output. Elsewhere: the gateway itself (`simpleclaw_gateway`) and the connection to one
 //! (`simpleclaw_client`).
 
+mod approvals;
 mod args;
 mod backup;
 mod chat;
@@ -63,6 +64,8 @@ fn run(args: Args, output: Output) -> Result<(), Failure> {
         Command::Call { method, params } => call(&global, output, &method, input::params(params)?, show::any),
         Command::Config { command } => client_runtime()?.block_on(config::run(&global, command, output)),
         Command::Secrets { command } => secrets::run(&global, command, output),
+        Command::Approvals { command } => approvals::run(&global, command, output),
+        Command::Audit { command } => approvals::audit(&global, command, output),
         Command::Chat(options) => client_runtime()?.block_on(chat::run(&global, options, output)),
         Command::Doctor => client_runtime()?.block_on(doctor::run(&global, output)),
         Command::Backup { command } => client_runtime()?.block_on(backup::run(&global, command, output)),

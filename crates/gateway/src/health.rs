@@ -13,6 +13,7 @@ use simpleclaw_protocol::health::{
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::approval::Approvals;
 use crate::clock::Clock;
 use crate::config::ConfigHandle;
 use crate::control::Control;
@@ -66,6 +67,7 @@ pub struct Sources {
     pub events: Events,
     pub ledger: Ledger,
     pub sandbox: Arc<crate::sandbox::Sandbox>,
+    pub approvals: Approvals,
 }
 
 impl Health {
@@ -185,7 +187,7 @@ impl Health {
             startup: self.shared.startup.lock().unwrap_or_else(PoisonError::into_inner).clone(),
             accounts: vec![],
             runs: RunCounts { active, queued },
-            approvals: Pending::default(),
+            approvals: Pending { pending: sources.approvals.pending() as u64 },
             pairings: Pending::default(),
             usage,
             sandbox: Sandbox { kind: sources.sandbox.kind().to_owned(), enforced: sources.sandbox.enforces().to_vec() },

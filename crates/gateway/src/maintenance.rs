@@ -1,4 +1,4 @@
-//! Housekeeping: expired keys, old model calls, files that no message has. Logs keep their own limit.
+//! Housekeeping: expired keys, old model calls, questions decided long ago, files that no message has. Logs keep their own limit.
 
 use std::time::Duration;
 
@@ -6,6 +6,8 @@ use crate::attachments::Attachments;
 use crate::clock::Clock;
 use crate::store::{self, Store, StoreError};
 
+/// Decided questions are shown for so long; the record of them stays.
+const DECIDED_KEPT_MS: i64 = 90 * 24 * 60 * 60 * 1000;
 const EVERY: Duration = Duration::from_secs(6 * 60 * 60);
 
 /// Cleans up at once, and then now and then.
@@ -26,5 +28,6 @@ async fn run(store: &Store, attachments: &Attachments, clock: Clock) -> Result<(
     let expired = store.write(move |tx| Box::pin(store::idempotency::expire(tx, now))).await?;
     let before = clock.day(now).text_before(store::usage::KEPT_DAYS);
     store.write(move |tx| Box::pin(async move { store::usage::expire(tx, &before).await })).await?;
+    store.write(move |tx| Box::pin(store::approval::forget(tx, now - DECIDED_KEPT_MS, now))).await?;
     Ok((expired, attachments.sweep(store).await?))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tokio::sync::watch;
 
+use crate::approval::Approvals;
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -47,6 +48,7 @@ pub struct Runtime {
     pub health: Health,
     pub ledger: Ledger,
     pub sandbox: Arc<Sandbox>,
+    pub approvals: Approvals,
 }
 
 impl Runtime {
@@ -61,6 +63,7 @@ impl Runtime {
             events: self.events.clone(),
             ledger: self.ledger.clone(),
             sandbox: Arc::clone(&self.sandbox),
+            approvals: self.approvals.clone(),
         }
     }
 }

@@ -5,7 +5,7 @@
 
 mod leave;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -16,6 +16,7 @@ use simpleclaw_protocol::message::{Message, RunState, SessionRow, SessionStatus}
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use crate::approval::Approvals;
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -43,6 +44,7 @@ pub struct Context {
     pub control: Control,
     pub supervisor: Supervisor,
     pub ledger: Ledger,
+    pub approvals: Approvals,
 }
 
 /// All live sessions; clones share them.
@@ -158,6 +160,7 @@ impl Sessions {
         let sessions = self.clone();
         self.context.supervisor.spawn("abort of a waiting run", async move {
             turn::end_unstarted(&sessions.context, &waiting.run, waiting.announced).await;
+            sessions.context.approvals.cancel_of_run(&waiting.run.id, "the run that asked was stopped").await;
             sessions.tell_change();
         });
     }
@@ -221,9 +224,11 @@ impl Sessions {
         let queue = all.get(&record.key);
         let current = queue.and_then(|queue| queue.current.as_ref());
         let running = current.is_some_and(|current| current.started);
+        let asks = current.is_some_and(|current| self.context.approvals.run_waits(current.live.run_id()));
         let mut active: Vec<String> = current.map(|current| current.live.run_id().to_owned()).into_iter().collect();
         active.extend(queue.into_iter().flat_map(|queue| &queue.waiting).map(|waiting| waiting.run.id.clone()));
         let status = match (running, active.is_empty(), record.failed) {
+            _ if asks => SessionStatus::WaitingApproval,
             (true, _, _) => SessionStatus::Running,
             (false, false, _) => SessionStatus::Queued,
             (false, true, true) => SessionStatus::Failed,
@@ -287,6 +292,7 @@ impl Sessions {
             };
             let Some(permit) = permit else {
                 turn::end_unstarted(&self.context, &run, true).await;
+                self.context.approvals.cancel_of_run(&run.id, "the run that asked was stopped").await;
                 self.forget_current(key);
                 continue;
             };
@@ -303,6 +309,7 @@ impl Sessions {
             };
             // From here on the session shows as idle, which is what the events that follow say.
             let settled = turn::settle(&self.context, &run, &live, ended).await;
+            self.context.approvals.cancel_of_run(&run.id, "the run that asked has ended").await;
             drop(permit);
             {
                 // One step: a branch that is left meanwhile finds the run here, or all of it told before.
@@ -391,10 +398,15 @@ impl Abort {
 }
 
 /// Settles what the last life of the gateway left open: runs that were going end as `INTERRUPTED`, waiting ones wait
-/// again. Gives back the waiting ones, oldest first, and how many were ended.
-pub async fn recover(store: &Store, clock: Clock) -> Result<(Vec<RunRow>, usize), StoreError> {
+/// again, and so do those whose question still waits for an answer (`parked`). Gives back the waiting ones, oldest first,
+/// and how many were ended.
+pub async fn recover(
+    store: &Store,
+    clock: Clock,
+    parked: &HashSet<String>,
+) -> Result<(Vec<RunRow>, usize), StoreError> {
     let (waiting, cut): (Vec<_>, Vec<_>) =
-        store.open_runs().await?.into_iter().partition(|run| run.state == RunState::Queued);
+        store.open_runs().await?.into_iter().partition(|run| run.state == RunState::Queued || parked.contains(&run.id));
     let ended = cut.len();
     for run in cut {
         let now = clock.now_ms();

@@ -7,12 +7,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use simpleclaw_protocol::events::ModelsChangedEvent;
+use simpleclaw_protocol::events::{ModelsChangedEvent, SessionChange};
 use simpleclaw_protocol::health::{StartupStep, SubsystemState};
 use simpleclaw_protocol::{DEFAULT_PORT, Event};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use crate::approval::Approvals;
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -114,6 +115,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let attachments = Attachments::new(&home);
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
     let ledger = Ledger::new(clock, config.clone(), store.clone());
+    let approvals = Approvals::new(clock, store.clone(), events.clone());
     let context = Context {
         clock,
         config: config.clone(),
@@ -125,11 +127,13 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         control: control.clone(),
         supervisor: supervisor.clone(),
         ledger: ledger.clone(),
+        approvals: approvals.clone(),
     };
     let sessions = Sessions::new(context);
     let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
     session::ensure_mains(&store, clock, agents).await.map_err(StartError::Store)?;
-    let (waiting, interrupted) = session::recover(&store, clock).await.map_err(StartError::Store)?;
+    let parked = approvals.recover().await.map_err(StartError::Store)?;
+    let (waiting, interrupted) = session::recover(&store, clock, &parked).await.map_err(StartError::Store)?;
     if interrupted > 0 {
         tracing::warn!(target: "diagnostic", source = "sessions", code = "runs.interrupted", count = interrupted, "runs that the last end cut off are marked as interrupted");
     }
@@ -159,6 +163,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         health: health.clone(),
         ledger,
         sandbox: Arc::new(Sandbox::new(vec![home.path().to_owned()])),
+        approvals,
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
     let opened = steps.run("server", async { Ok((server::open(&runtime.config.current().config.gateway)?, Done::Ok)) });
@@ -198,6 +203,8 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
     let (health, supervisor, events) = (runtime.health.clone(), &runtime.supervisor, runtime.events.clone());
     let on_change = health.clone();
     runtime.sessions.on_change(Box::new(move || on_change.change()));
+    runtime.approvals.on_change(Box::new(tell_of_questions(runtime)));
+    supervisor.spawn_until_stop("approvals", runtime.approvals.clone().keep_deadlines());
     logs.on_diagnostic(Box::new(move |event| events.publish(Event::Diagnostic(event))));
     supervisor.spawn_until_stop("health", health.keep_fresh(runtime.health_sources()));
     let events = runtime.events.clone();
@@ -216,6 +223,18 @@ fn after_start(runtime: &Arc<Runtime>, logs: LogHandle) {
     supervisor.spawn_until_stop("config file", reload::follow_file(Arc::clone(runtime)));
     supervisor.spawn_until_stop("provider keys", rebuild::as_keys_come(Arc::clone(runtime)));
     supervisor.spawn_until_stop("model servers", runtime.catalog.clone().watch_machine(changed));
+}
+
+/// A session that waits for an answer, or no longer does, shows it; so does the count in `health`.
+fn tell_of_questions(runtime: &Runtime) -> impl Fn(&str) + Send + Sync + use<> {
+    let (health, sessions, supervisor) = (runtime.health.clone(), runtime.sessions.clone(), runtime.supervisor.clone());
+    move |session_key| {
+        health.change();
+        let (sessions, key) = (sessions.clone(), session_key.to_owned());
+        supervisor.spawn("session of an approval", async move {
+            sessions.publish_changed(&key, SessionChange::Run).await;
+        });
+    }
 }
 
 /// The configuration with what the command line says instead, and the port that was chosen for a profile's first start.

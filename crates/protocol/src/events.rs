@@ -4,6 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::approval::{Approval, ApprovalDecision, ApprovalState, DecidedBy};
 use crate::handshake::{PresenceEntry, StateVersion};
 use crate::health::Health;
 use crate::message::{Message, RunError, SessionRow, Usage};
@@ -54,6 +55,8 @@ events! {
     Agent "agent.event" Read (AgentEvent),
     SessionMessage "session.message" Read (SessionMessageEvent),
     SessionChanged "session.changed" Read (SessionChangedEvent),
+    ApprovalRequested "exec.approval.requested" Approvals (Approval),
+    ApprovalResolved "exec.approval.resolved" Approvals (ApprovalResolvedEvent),
     Presence "presence" Read (PresenceEvent),
     Health "health" None (Health),
     ConfigChanged "config.changed" Read (ConfigChangedEvent),
@@ -67,8 +70,6 @@ events! {
 
 /// Names of the contract that no part of this version sends yet; a client may subscribe to them.
 pub const PLANNED_EVENTS: &[&str] = &[
-    "exec.approval.requested",
-    "exec.approval.resolved",
     "channel.status",
     "channels.pairing.requested",
     "channels.pairing.resolved",
@@ -91,6 +92,8 @@ impl Event {
             Self::Agent(event) => Some(&event.session_key),
             Self::SessionMessage(event) => Some(&event.session_key),
             Self::SessionChanged(event) => Some(&event.key),
+            Self::ApprovalRequested(approval) => Some(&approval.session_key),
+            Self::ApprovalResolved(event) => Some(&event.session_key),
             _ => None,
         }
     }
@@ -234,6 +237,23 @@ pub enum SessionChange {
     /// A message was replaced: it and what followed are no longer in the history. Read it again; the new message
     /// follows.
     Branched,
+}
+
+/// What became of an approval; it is no longer to be answered anywhere.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ApprovalResolvedEvent {
+    pub id: String,
+    pub session_key: String,
+    pub agent_id: String,
+    pub state: ApprovalState,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<ApprovalDecision>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decided_by: Option<DecidedBy>,
+    pub decided_at: Timestamp,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -8,6 +8,9 @@ use simpleclaw_tests::{Encoding, Gateway, RawClient, schema};
 
 use crate::chat::history;
 
+/// The hash of an empty list of rules.
+const NO_RULES: &str = "4f53cda18c2baa0c0354bb5f9a3ecbe5ed12ab4d8e11ba873c2f11161202b945";
+
 /// Params that every built method takes, in a gateway where `agent:main:main` has the message `message_id`, written by
 /// the run `r1`.
 pub fn minimal(method: &str, message_id: &str) -> Value {
@@ -28,10 +31,39 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
         "config.patch" => json!({ "patch": { "runs": { "idleSeconds": 302 } } }),
         // Of nothing: `config` restores what it changed.
         "config.restore" => json!({ "id": "0" }),
-        "runs.abort" | "sessions.list" | "agents.list" | "models.list" | "channels.status" | "config.get"
-        | "config.history" | "config.schema" | "secrets.list" | "events.subscribe" | "health" | "status"
-        | "system-presence" | "logs.tail" | "diagnostics.list" | "usage.summary" | "gateway.pause"
-        | "gateway.resume" | "gateway.restart" | "gateway.shutdown" => json!({}),
+        "runs.abort"
+        | "sessions.list"
+        | "agents.list"
+        | "models.list"
+        | "channels.status"
+        | "config.get"
+        | "config.history"
+        | "config.schema"
+        | "secrets.list"
+        | "events.subscribe"
+        | "health"
+        | "status"
+        | "system-presence"
+        | "logs.tail"
+        | "diagnostics.list"
+        | "usage.summary"
+        | "gateway.pause"
+        | "gateway.resume"
+        | "gateway.restart"
+        | "gateway.shutdown"
+        | "exec.approval.list"
+        | "exec.approval.history"
+        | "exec.approvals.get"
+        | "audit.verify" => json!({}),
+        "exec.approval.request" => {
+            let action = json!({ "kind": "script", "script": "echo" });
+            json!({ "action": action, "why": "a test", "idempotencyKey": "minimal-approval" })
+        }
+        // Of nobody: whoever needs an answer puts one in.
+        "exec.approval.wait" => json!({ "id": "0".repeat(32), "timeoutMs": 0 }),
+        "exec.approval.resolve" => json!({ "id": "0".repeat(32), "decision": "deny" }),
+        "exec.approvals.set" => json!({ "rules": [], "baseHash": NO_RULES }),
+        "exec.approvals.test" => json!({ "command": "ls", "cwd": "/usr" }),
         // Nobody listens there: the answer says so.
         "providers.test" => json!({ "draft": { "api": "openai", "baseUrl": "http://127.0.0.1:9/v1" } }),
         other => panic!("{other} is new: say here what it takes at least"),
@@ -55,6 +87,7 @@ fn without(scope: Scope) -> Option<Value> {
         Scope::Write | Scope::WriteOrNode => json!(["operator.read", "operator.approvals", "operator.pairing"]),
         Scope::Admin => json!(["operator.write", "operator.approvals", "operator.pairing"]),
         Scope::Approvals => json!(["operator.write", "operator.pairing"]),
+        Scope::ApprovalsOrRequester => json!(["operator.read", "operator.pairing"]),
         Scope::Pairing => json!(["operator.write", "operator.approvals"]),
         Scope::Node => json!(["operator.admin"]),
     })
@@ -67,9 +100,16 @@ async fn every_method_needs_its_scope() {
     let built = methods::built().map(|(_, spec)| (spec.name, spec.scope));
     let all: Vec<_> = built.chain(PLANNED.iter().map(|row| (row.name, row.scope))).collect();
     for encoding in Encoding::ALL {
-        for scope in
-            [Scope::Read, Scope::Write, Scope::WriteOrNode, Scope::Admin, Scope::Approvals, Scope::Pairing, Scope::Node]
-        {
+        for scope in [
+            Scope::Read,
+            Scope::Write,
+            Scope::WriteOrNode,
+            Scope::Admin,
+            Scope::Approvals,
+            Scope::ApprovalsOrRequester,
+            Scope::Pairing,
+            Scope::Node,
+        ] {
             let scopes = without(scope).expect("a scope that can be missing");
             let mut client = gateway.connect_as(encoding, json!({ "scopes": scopes })).await;
             for (name, _) in all.iter().filter(|(_, needs)| *needs == scope) {
@@ -171,6 +211,8 @@ async fn answers_keep_their_schema() {
         let mut client = gateway.connect(encoding).await;
         let message_id = one_run(&mut client).await;
         let file = history(&mut client, "main").await[0]["content"][1]["attachmentId"].clone();
+        let question = minimal("exec.approval.request", "");
+        let question = gateway.connect(encoding).await.ok("exec.approval.request", question).await["id"].clone();
         for (_, spec) in methods::built() {
             // Two end the gateway; `stop` has them. One needs a version; `config` has it.
             if matches!(spec.name, "gateway.restart" | "gateway.shutdown" | "config.restore") {
@@ -180,6 +222,12 @@ async fn answers_keep_their_schema() {
             let mut params = minimal(spec.name, &message_id);
             if spec.name == "attachments.get" {
                 params["attachmentId"] = file.clone();
+            }
+            if matches!(spec.name, "exec.approval.wait" | "exec.approval.resolve") {
+                params["id"] = question.clone();
+            }
+            if spec.name == "exec.approval.request" {
+                params["idempotencyKey"] = "another-approval".into();
             }
             if spec.name == "sessions.reset" {
                 client.ok("runs.abort", json!({})).await;

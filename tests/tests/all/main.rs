@@ -1,6 +1,7 @@
 //! End to end, black box: a real gateway with a home of its own, spoken to like a stranger would.
 #![allow(clippy::disallowed_methods, reason = "no gateway runs here whose clock or tasks these rules protect")]
 
+mod approvals;
 mod attachments;
 mod chat;
 mod clients;

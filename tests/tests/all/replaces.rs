@@ -326,6 +326,9 @@ async fn an_older_database_is_taken_over() {
     for sql in [
         "DROP TABLE attachments",
         "DROP TABLE model_calls",
+        "DROP TABLE approvals",
+        "DROP TABLE approval_rules",
+        "DROP TABLE audit",
         "ALTER TABLE messages DROP COLUMN superseded_by",
         "ALTER TABLE sessions DROP COLUMN superseded",
         "DELETE FROM _sqlx_migrations WHERE version > 1",

@@ -51,6 +51,7 @@ const LINUX_TESTS: &[Need] = &[
     Need { part: Desktop, why: "text in screenshots", signs: &[Sign::Path("/usr/share/fonts/truetype/dejavu"), Sign::Path("/usr/share/fonts/dejavu-sans-fonts")], apt: "fonts-dejavu-core" },
     Need { part: Browser, why: "tests of the UI", signs: &[Program("chromium"), Program("chromium-browser"), Program("google-chrome")], apt: "chromium" },
     Need { part: Test, why: "the Python clients of the README", signs: &[Program("python3")], apt: "python3" },
+    Need { part: Test, why: "isolating commands", signs: &[Program("bwrap")], apt: "bubblewrap" },
     Need { part: Test, why: "the engine of the fuzzers", signs: &[Program("c++")], apt: "g++" },
 ];
 

@@ -1,6 +1,7 @@
 //! Handlers, one file per resource: the wire on one side, the domain on the other, and nothing decided in between.
 
 mod agents;
+mod approvals;
 mod attachments;
 mod channels;
 mod chat;
@@ -43,6 +44,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         Method::Secrets(method) => secrets::handle(runtime, method, incoming).await,
         Method::Events(method) => events::handle(runtime, method, incoming).await,
         Method::Gateway(method) => gateway::handle(runtime, method, incoming).await,
+        Method::Approvals(method) => approvals::handle(runtime, method, incoming).await,
     }
 }
 

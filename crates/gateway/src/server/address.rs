@@ -123,14 +123,14 @@ impl Server {
             match self.moved(&mut door, &wanted).await {
                 Ok(()) => {
                     self.publish(&lock);
+                    self.runtime.health.set("server", SubsystemState::Ok, None);
                     let url = self.runtime.url.borrow().clone();
                     tracing::info!(target: "diagnostic", source = "server", code = "server.moved", url, "the gateway listens on {url} now; who is connected stays");
-                    self.runtime.health.set("server", SubsystemState::Ok, None);
                 }
                 Err(error) => {
                     let words = format!("{error}; {} goes on", self.runtime.url.borrow().as_str());
+                    self.runtime.health.set("server", SubsystemState::Degraded, Some(words.clone()));
                     tracing::warn!(target: "diagnostic", source = "server", code = "server.not_moved", "{words}");
-                    self.runtime.health.set("server", SubsystemState::Degraded, Some(words));
                 }
             }
             self.runtime.health.change();

@@ -37,6 +37,7 @@ impl Principal {
         match scope {
             Scope::None => true,
             Scope::WriteOrNode => self.scopes.contains(&Scope::Write) || self.scopes.contains(&Scope::Node),
+            Scope::ApprovalsOrRequester => self.allows(Scope::Approvals) || self.allows(Scope::WriteOrNode),
             scope => self.scopes.contains(&scope),
         }
     }

@@ -110,7 +110,14 @@ where
     let handshake::Welcome { request_id, params, principal, encoding, conn_id } = welcome;
     let runtime = &server.runtime;
     let follower = Follower::new(Some(encoding), MAX_BUFFERED, Filter::all(principal.scopes.clone()));
-    let caller = Caller { conn_id: conn_id.clone(), principal, encoding, follower: Arc::clone(&follower) };
+    let caller = Caller {
+        conn_id: conn_id.clone(),
+        instance_id: params.client.instance_id.clone(),
+        mode: params.client.mode.clone(),
+        principal,
+        encoding,
+        follower: Arc::clone(&follower),
+    };
     tracing::info!(conn = %conn_id, client = %params.client.id, version = %params.client.version, "connected");
     runtime.presence.join(&conn_id, &params, &caller.principal.name, runtime.clock.now());
     runtime.health.change();

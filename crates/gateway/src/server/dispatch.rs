@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use serde::Serialize;
 use serde_json::{Value, json};
 use simpleclaw_protocol::methods::{self, Call, Lookup, MethodSpec};
-use simpleclaw_protocol::{Encoding, ErrorCode, Request, WireError};
+use simpleclaw_protocol::{Encoding, ErrorCode, Request, Scope, WireError};
 
 use super::auth::{Principal, forbidden};
 use super::connection::response;
@@ -25,6 +25,10 @@ pub const MAX_FRAME: usize = 4 * 1024 * 1024;
 #[derive(Clone)]
 pub struct Caller {
     pub conn_id: String,
+    /// As the client calls itself, where it does.
+    pub instance_id: Option<String>,
+    /// What kind of program it says it is.
+    pub mode: String,
     pub principal: Principal,
     pub encoding: Encoding,
     pub follower: Arc<Follower>,
@@ -145,7 +149,8 @@ async fn answer(runtime: &Arc<Runtime>, caller: Caller, request: Request) -> Res
     let Lookup::Built { index, method, spec } = found else {
         return Err(WireError::not_built(&method, None));
     };
-    if caller.principal.role == simpleclaw_protocol::handshake::ClientRole::Node {
+    let for_nodes = matches!(spec.scope, Scope::Node | Scope::WriteOrNode | Scope::ApprovalsOrRequester);
+    if caller.principal.role == simpleclaw_protocol::handshake::ClientRole::Node && !for_nodes {
         return Err(forbidden(spec.scope));
     }
     validate::params(index, spec, &params)?;

@@ -3,7 +3,9 @@
 //! What is acknowledged is on the disk: `synchronous=FULL` stands behind every commit, and one commit carries every
 //! write that waited for it. What the rows mean is decided elsewhere (`inbox`, `session`, `turn`).
 
+pub mod approval;
 pub mod attachment;
+pub mod audit;
 pub mod branch;
 pub mod idempotency;
 pub mod message;
@@ -92,6 +94,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("attachments", include_str!("../../migrations/0002_attachments.sql")),
     ("branches", include_str!("../../migrations/0003_branches.sql")),
     ("usage", include_str!("../../migrations/0004_usage.sql")),
+    ("approvals", include_str!("../../migrations/0005_approvals.sql")),
 ];
 
 fn migrator() -> Migrator {
@@ -173,7 +176,7 @@ fn word<T: serde::de::DeserializeOwned>(text: &str) -> Result<T, StoreError> {
 }
 
 /// The word of an enum, as a column holds it.
-fn to_word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
+pub fn to_word<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     match serde_json::to_value(value)? {
         serde_json::Value::String(word) => Ok(word),
         other => Err(StoreError::Unreadable(format!("not a word: {other}"))),

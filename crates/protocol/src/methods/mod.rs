@@ -9,6 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 pub mod agents;
+pub mod approvals;
 pub mod attachments;
 pub mod channels;
 pub mod chat;
@@ -39,6 +40,8 @@ pub enum Scope {
     Node,
     /// An operator with `operator.write`, or a node.
     WriteOrNode,
+    /// An operator with `operator.approvals`; without it whoever may ask, and then for what it asked alone.
+    ApprovalsOrRequester,
 }
 
 impl Scope {
@@ -49,7 +52,7 @@ impl Scope {
             Self::Read => "operator.read",
             Self::Write | Self::WriteOrNode => "operator.write",
             Self::Admin => "operator.admin",
-            Self::Approvals => "operator.approvals",
+            Self::Approvals | Self::ApprovalsOrRequester => "operator.approvals",
             Self::Pairing => "operator.pairing",
             Self::Node => "node",
         }
@@ -144,6 +147,7 @@ macro_rules! resources {
 resources! {
     Chat chat, Attachments attachments, Runs runs, Sessions sessions, Agents agents, Models models, Providers providers,
     Usage usage, Channels channels, Config config, Secrets secrets, Events events, Gateway gateway,
+    Approvals approvals,
 }
 
 /// What a method name stands for.
@@ -218,10 +222,11 @@ mod tests {
 
     #[test]
     fn changing_methods_take_a_key_and_reading_ones_do_not() {
-        // Names of secrets are for those who may change them.
-        let only_read = ["secrets.list"];
+        // Names of secrets and saved rules are for those who may change them.
+        let only_read = ["secrets.list", "exec.approvals.get"];
         for (_, spec) in built() {
-            let changes = matches!(spec.scope, Scope::Write | Scope::Admin) && !only_read.contains(&spec.name);
+            let may_change = matches!(spec.scope, Scope::Write | Scope::WriteOrNode | Scope::Admin);
+            let changes = may_change && !only_read.contains(&spec.name) || spec.name == "exec.approval.resolve";
             assert_eq!(changes, spec.idempotency != Idempotency::ReadOnly, "{}", spec.name);
             let mut generator = SchemaGenerator::default();
             let schema = (spec.params)(&mut generator);

@@ -187,3 +187,43 @@ async fn a_configuration_that_cannot_be_saved_stays_as_it_is() {
         std::fs::read_dir(home.path()).expect("lists").flatten().map(|entry| entry.file_name()).collect();
     assert!(!left.iter().any(|name| name.to_string_lossy().ends_with(".tmp")), "{left:?}");
 }
+
+/// A question that cannot be stored is refused in words and told to nobody; an answer that cannot be stored allows
+/// nothing, and the question goes on waiting.
+#[tokio::test]
+#[cfg_attr(not(can_mount), ignore = "needs root")]
+async fn a_full_disk_allows_nothing() {
+    let home = Home::new();
+    std::fs::create_dir(home.path()).expect("the home folder");
+    mount_tiny(&home.path(), 8 << 20);
+    std::fs::write(home.path().join("config.yaml"), "models: {detect: false}\n").expect("the configuration");
+    let gateway = Gateway::in_home(&home).await;
+    let mut program = crate::approvals::asker(&gateway).await;
+    let mut person = gateway.connect(Encoding::Json).await;
+    let waiting = crate::approvals::ask(&mut program, crate::approvals::question(0)).await;
+    let ballast = fill(&home.path());
+    // Room within the database's own files may still take some messages.
+    for number in 0..500 {
+        let note = json!({ "sessionKey": "main", "message": format!("{number} {}", "x".repeat(20_000)) });
+        if person.call("chat.inject", note).await["ok"] == false {
+            break;
+        }
+    }
+    let mut large = crate::approvals::question(1);
+    large["action"]["script"] = "y".repeat(8_000).into();
+    let error = program.err("exec.approval.request", large).await;
+    assert_eq!((&error["code"], &error["retryable"]), (&json!("UNAVAILABLE"), &json!(true)), "{error}");
+    assert!(error["message"].as_str().expect("words").contains("disk is full"), "{error}");
+    let answer = crate::approvals::resolve(&mut person, &waiting, "allow-once").await;
+    let state = crate::approvals::now(&mut person, &waiting).await["state"].clone();
+    // A small row may have found room; what was refused must not have happened.
+    assert_eq!(state, if answer["ok"] == true { "allowed" } else { "pending" }, "{answer}");
+    let told = person.events_so_far().await;
+    let told_of = |name: &str| told.iter().filter(|event| event["type"] == name).count();
+    assert_eq!(told_of("exec.approval.resolved"), usize::from(answer["ok"] == true), "{told:?}");
+    assert!(told.iter().all(|event| event["payload"]["why"].is_null() || event["payload"]["id"] == waiting.as_str()));
+
+    std::fs::remove_file(ballast).expect("the ballast");
+    crate::approvals::ask(&mut program, crate::approvals::question(2)).await;
+    assert_eq!(crate::approvals::verified(&mut person).await["ok"], true);
+}

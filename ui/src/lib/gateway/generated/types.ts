@@ -1,5 +1,6 @@
 // Generated from schemas/ by `cargo xtask schemas`; do not edit.
 
+export type ActionKind = ("read" | "write" | "fetch" | "message" | "cron" | "node") | "exec" | "script" | "external";
 /**
  * What an agent does beside writing text.
  */
@@ -65,11 +66,16 @@ export type ToolPhase =
     };
 export type AllTag = "all";
 export type Applied = "live" | "restart";
-export type ChannelState = "connected" | "connecting" | "disconnected" | "failed" | "stopped" | "loggedOut";
+export type ApprovalState = ("pending" | "allowed" | "denied") | "expired" | "cancelled";
+export type ApprovalDecision = "deny" | "allow-once" | "allow-session" | "allow-always";
 /**
  * Milliseconds since the Unix epoch; on the wire `2026-11-22T13:01:57.000Z`.
  */
 export type Timestamp = string;
+export type AuditKind = ("requested" | "rule-added" | "rule-changed" | "rule-removed") | "resolved" | "launched";
+export type Surface = "dialog" | "web" | "cli" | "chat" | "tray" | "program";
+export type TestVerdict = "allow" | "ask" | "forbid";
+export type ChannelState = "connected" | "connecting" | "disconnected" | "failed" | "stopped" | "loggedOut";
 export type ChatState = "queued" | "started" | "delta" | "final" | "aborted" | "error";
 export type Role = "user" | "assistant" | "tool" | "system";
 /**
@@ -229,6 +235,373 @@ export interface AgentsListResult {
   agents: AgentRow[];
 }
 /**
+ * One question to a person, and what became of it.
+ */
+export interface Approval {
+  /**
+   * 128 random bits in hex. Never used twice.
+   */
+  id: string;
+  state: ApprovalState;
+  sessionKey: string;
+  agentId: string;
+  /**
+   * The run that waits for it; absent where a program asked.
+   */
+  runId?: string;
+  toolCallId?: string;
+  action: ApprovalAction;
+  /**
+   * Why it is asked and not simply done.
+   */
+  why: string;
+  origin: ApprovalOrigin;
+  allowedDecisions: ApprovalDecision[];
+  proposedRule?: ApprovalRule;
+  createdAt: Timestamp;
+  expiresAt: Timestamp;
+  decision?: ApprovalDecision;
+  decidedBy?: DecidedBy;
+  decidedAt?: Timestamp;
+  /**
+   * What whoever decided said, or why it was cancelled.
+   */
+  reason?: string;
+}
+/**
+ * What would be done. Every text in it is shown as it is, but for signs that would deceive, which are escaped.
+ */
+export interface ApprovalAction {
+  kind: ActionKind;
+  /**
+   * Of `exec`: the arguments, the program's name first.
+   */
+  argv: string[];
+  /**
+   * The file that would run, canonical.
+   */
+  program?: string;
+  /**
+   * Of `script`: all of its text.
+   */
+  script?: string;
+  cwd?: string;
+  /**
+   * Names of the variables that are added to the fixed ones. Values are never kept.
+   */
+  envNames: string[];
+  path?: string;
+  /**
+   * Of `write`: unified.
+   */
+  diff?: string;
+  url?: string;
+  /**
+   * What would hold it: `bubblewrap`, `landlock`, …, or `none`.
+   */
+  sandbox: string;
+  /**
+   * Whether it would reach the network.
+   */
+  network: boolean;
+  /**
+   * What the agent or the program says of it. Not checked by anybody: to be shown apart, and as such.
+   */
+  description?: string;
+}
+/**
+ * Where the wish came from.
+ */
+export interface ApprovalOrigin {
+  channel?: string;
+  sender?: string;
+  /**
+   * Pages, files and senders nobody vouches for that the session has read.
+   */
+  untrusted: string[];
+}
+/**
+ * What runs without a question. A rule never has a wildcard.
+ */
+export interface ApprovalRule {
+  /**
+   * Empty while it is only proposed.
+   */
+  id: string;
+  agentId: string;
+  /**
+   * Where the command must be started; absent: anywhere.
+   */
+  folder?: string;
+  /**
+   * The file that may run, canonical.
+   */
+  program: string;
+  /**
+   * All arguments, or with `prefix` the first ones.
+   */
+  argv: string[];
+  prefix: boolean;
+  /**
+   * Whether it may reach the network.
+   */
+  network: boolean;
+  /**
+   * The same in words.
+   */
+  words: string;
+  createdAt?: Timestamp;
+  expiresAt?: Timestamp;
+}
+/**
+ * Who answered, and where.
+ */
+export interface DecidedBy {
+  /**
+   * `dialog`, `web`, `cli`, `chat`, `tray`, `program`; `rule` where a rule answered, `gateway` where nobody could.
+   */
+  surface: string;
+  user?: string;
+  connId?: string;
+}
+export interface ApprovalHistoryParams {
+  agentId?: string;
+  sessionKey?: string;
+  approvalId?: string;
+  kind?: AuditKind;
+  from?: Timestamp;
+  to?: Timestamp;
+  /**
+   * 100 where absent.
+   */
+  limit?: number;
+  /**
+   * `nextCursor` of the page before.
+   */
+  cursor?: string;
+}
+export interface ApprovalHistoryResult {
+  /**
+   * Newest first.
+   */
+  entries: AuditEntry[];
+  nextCursor?: string;
+}
+/**
+ * One row of the record.
+ */
+export interface AuditEntry {
+  /**
+   * From 1, without gaps.
+   */
+  seq: number;
+  at: Timestamp;
+  kind: AuditKind;
+  approvalId?: string;
+  sessionKey?: string;
+  agentId?: string;
+  runId?: string;
+  action?: ApprovalAction;
+  /**
+   * SHA-256 of all that was frozen, hex.
+   */
+  digest?: string;
+  state?: ApprovalState;
+  decision?: ApprovalDecision;
+  decidedBy?: DecidedBy;
+  reason?: string;
+  rule?: ApprovalRule;
+  /**
+   * Of `launched`: what held it.
+   */
+  sandbox?: string;
+}
+export interface ApprovalListResult {
+  /**
+   * Those that wait for an answer, oldest first.
+   */
+  approvals: Approval[];
+  /**
+   * How many wait; more than are listed where an answer would be too large.
+   */
+  total: number;
+}
+export interface ApprovalRequestParams {
+  action: RequestedAction;
+  /**
+   * Why it is wanted, for whoever answers.
+   */
+  why: string;
+  /**
+   * The session that it belongs to; the main one where absent.
+   */
+  sessionKey?: string;
+  /**
+   * How long an answer is waited for; as `approvals.timeoutMinutes` says where absent, and never longer.
+   */
+  timeoutMs?: number;
+  idempotencyKey: string;
+}
+/**
+ * What a program or a node asks to be allowed to do. Together at most 8 KiB of text, `diff` apart.
+ */
+export interface RequestedAction {
+  kind: ActionKind;
+  /**
+   * @maxItems 256
+   */
+  argv?: string[];
+  program?: string;
+  script?: string;
+  cwd?: string;
+  /**
+   * Names alone, never a value.
+   *
+   * @maxItems 64
+   */
+  envNames?: string[];
+  path?: string;
+  diff?: string;
+  url?: string;
+  network?: boolean;
+  description?: string;
+}
+export interface ApprovalRequestResult {
+  /**
+   * For `exec.approval.wait`.
+   */
+  id: string;
+  expiresAt: Timestamp;
+  state: ApprovalState;
+}
+export interface ApprovalResolveParams {
+  id: string;
+  decision: ApprovalDecision;
+  rule?: RuleDraft;
+  /**
+   * For the agent and the record.
+   */
+  reason?: string;
+  surface?: Surface;
+  idempotencyKey?: string;
+}
+/**
+ * A rule as a client gives it back, narrower where it likes.
+ */
+export interface RuleDraft {
+  /**
+   * Of the rule that is kept or made narrower; empty or absent for a proposed one.
+   */
+  id?: string;
+  /**
+   * Where given, that of the rule.
+   */
+  agentId?: string;
+  folder?: string;
+  program: string;
+  /**
+   * @maxItems 256
+   */
+  argv: string[];
+  prefix: boolean;
+  network: boolean;
+  /**
+   * Not looked at: the gateway writes them.
+   */
+  words?: string;
+  createdAt?: Timestamp;
+  expiresAt?: Timestamp;
+}
+/**
+ * What became of an approval; it is no longer to be answered anywhere.
+ */
+export interface ApprovalResolvedEvent {
+  id: string;
+  sessionKey: string;
+  agentId: string;
+  state: ApprovalState;
+  decision?: ApprovalDecision;
+  decidedBy?: DecidedBy;
+  decidedAt: Timestamp;
+  reason?: string;
+}
+export interface ApprovalResult {
+  approval: Approval;
+}
+export interface ApprovalWaitParams {
+  id: string;
+  /**
+   * 0 answers at once.
+   */
+  timeoutMs: number;
+}
+/**
+ * The saved rules of all agents.
+ */
+export interface ApprovalsRules {
+  /**
+   * Oldest first; expired ones are left out.
+   */
+  rules: ApprovalRule[];
+  /**
+   * SHA-256 of the rules, hex: `baseHash` of `exec.approvals.set`.
+   */
+  hash: string;
+}
+export interface ApprovalsSetParams {
+  /**
+   * What is to be left, each with its `id`. One that is missing is revoked; one that differs must be narrower than
+   * it was. A new one comes from an answer `allow-always` alone.
+   *
+   * @maxItems 500
+   */
+  rules: RuleDraft[];
+  /**
+   * `hash` of the rules that the change starts from; where they are others, the answer is CONFLICT.
+   */
+  baseHash: string;
+  idempotencyKey?: string;
+}
+/**
+ * Either `command` or `argv`.
+ */
+export interface ApprovalsTestParams {
+  /**
+   * As an agent would write it.
+   */
+  command?: string;
+  /**
+   * @minItems 1
+   * @maxItems 256
+   */
+  argv?: [string, ...string[]];
+  /**
+   * The agent's workspace where absent.
+   */
+  cwd?: string;
+  /**
+   * The main session of the default agent where absent.
+   */
+  sessionKey?: string;
+  /**
+   * Whether it wants the network.
+   */
+  network?: boolean;
+}
+/**
+ * What would happen to a command, and why.
+ */
+export interface ApprovalsTestResult {
+  verdict: TestVerdict;
+  why: string;
+  action: ApprovalAction;
+  /**
+   * Of `ask`.
+   */
+  allowedDecisions: ApprovalDecision[];
+  proposedRule?: ApprovalRule;
+}
+/**
  * A stored attachment as a message shows it; the bytes come from `attachments.get`.
  */
 export interface Attached {
@@ -291,6 +664,32 @@ export interface AttachmentsGetResult {
    * Present where more follows.
    */
   nextOffset?: number;
+}
+export interface AuditBad {
+  seq: number;
+  why: string;
+}
+/**
+ * The last row of the chain; the log has it too, from each start and each hour.
+ */
+export interface AuditHead {
+  /**
+   * 0 where there is none yet.
+   */
+  seq: number;
+  /**
+   * SHA-256, hex.
+   */
+  hash: string;
+}
+export interface AuditVerifyResult {
+  ok: boolean;
+  /**
+   * Rows that are as they were written.
+   */
+  rows: number;
+  head: AuditHead;
+  firstBad?: AuditBad;
 }
 /**
  * Credentials. `Debug` shows only which are present.
@@ -1607,6 +2006,7 @@ export interface Methods {
   "connect": { params: ConnectParams; result: HelloOk };
   "agents.list": { params: NoParams; result: AgentsListResult };
   "attachments.get": { params: AttachmentsGetParams; result: AttachmentsGetResult };
+  "audit.verify": { params: NoParams; result: AuditVerifyResult };
   "channels.status": { params: ChannelsStatusParams; result: ChannelsStatusResult };
   "chat.abort": { params: ChatAbortParams; result: ChatAbortResult };
   "chat.history": { params: ChatHistoryParams; result: ChatHistoryResult };
@@ -1621,6 +2021,14 @@ export interface Methods {
   "config.set": { params: ConfigSetParams; result: ConfigChangeResult };
   "diagnostics.list": { params: DiagnosticsListParams; result: DiagnosticsListResult };
   "events.subscribe": { params: EventsSubscribeParams; result: NoParams };
+  "exec.approval.history": { params: ApprovalHistoryParams; result: ApprovalHistoryResult };
+  "exec.approval.list": { params: NoParams; result: ApprovalListResult };
+  "exec.approval.request": { params: ApprovalRequestParams; result: ApprovalRequestResult };
+  "exec.approval.resolve": { params: ApprovalResolveParams; result: ApprovalResult };
+  "exec.approval.wait": { params: ApprovalWaitParams; result: ApprovalResult };
+  "exec.approvals.get": { params: NoParams; result: ApprovalsRules };
+  "exec.approvals.set": { params: ApprovalsSetParams; result: ApprovalsRules };
+  "exec.approvals.test": { params: ApprovalsTestParams; result: ApprovalsTestResult };
   "gateway.pause": { params: KeyOnlyParams; result: GatewayPauseResult };
   "gateway.restart": { params: KeyOnlyParams; result: GatewayStopResult };
   "gateway.resume": { params: KeyOnlyParams; result: GatewayPauseResult };
@@ -1649,6 +2057,8 @@ export interface Events {
   "chat.event": ChatEvent;
   "config.changed": ConfigChangedEvent;
   "diagnostic.event": DiagnosticEvent;
+  "exec.approval.requested": Approval;
+  "exec.approval.resolved": ApprovalResolvedEvent;
   "gateway.paused": GatewayPausedEvent;
   "gateway.resumed": GatewayResumedEvent;
   "health": Health;
