@@ -6,7 +6,7 @@ use std::sync::Arc;
 use simpleclaw_protocol::Timestamp;
 use tokio::io::AsyncReadExt as _;
 
-use crate::config::Config;
+use crate::config::{Config, ToolProfile};
 use crate::home::Home;
 
 /// Files of a workspace that go into the system prompt, in this order.
@@ -24,6 +24,7 @@ pub struct Agent {
     pub model: String,
     pub fallbacks: Vec<String>,
     pub system_prompt: Option<String>,
+    pub profile: ToolProfile,
 }
 
 impl Agent {
@@ -41,6 +42,7 @@ impl Agent {
             model: entry.model.clone(),
             fallbacks: entry.fallbacks.clone(),
             system_prompt: entry.system_prompt.clone(),
+            profile: entry.tools.profile,
         })
     }
 

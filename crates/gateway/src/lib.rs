@@ -8,7 +8,6 @@
 )]
 
 mod agent;
-#[allow(dead_code, reason = "its callers come with the tools")]
 mod approval;
 mod attachments;
 pub mod backup;
@@ -31,7 +30,6 @@ mod rebuild;
 mod reload;
 mod rpc;
 mod runtime;
-#[allow(dead_code, reason = "its callers come with the tools")]
 pub mod sandbox;
 mod secrets;
 mod server;
@@ -41,6 +39,7 @@ mod store;
 mod supervisor;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tool;
 mod turn;
 mod usage;
 

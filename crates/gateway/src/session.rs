@@ -4,6 +4,7 @@
 //! Accepting input is `inbox`'s, what a run does is `turn`'s; `leave` is the end of a branch.
 
 mod leave;
+mod place;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::panic::AssertUnwindSafe;
@@ -13,7 +14,7 @@ use futures_util::FutureExt as _;
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::{ChatEvent, ChatState, SessionChange, SessionChangedEvent, SessionMessageEvent};
 use simpleclaw_protocol::message::{Message, RunState, SessionRow, SessionStatus};
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::approval::Approvals;
@@ -24,12 +25,16 @@ use crate::config::ConfigHandle;
 use crate::control::Control;
 use crate::events::Events;
 use crate::home::Home;
+use crate::inbox::Inbox;
+use crate::sandbox::Sandbox;
 use crate::store::{self, RunRow, SessionRecord, Store, StoreError};
 use crate::supervisor::{Supervisor, panic_words};
+use crate::tool::{Children, Toolbox};
 use crate::turn::{self, Live, Outcome};
 use crate::usage::Ledger;
 
 use leave::Left;
+pub use place::RunPlace;
 
 /// What a run needs of the gateway; clones share it.
 #[derive(Clone)]
@@ -45,6 +50,10 @@ pub struct Context {
     pub supervisor: Supervisor,
     pub ledger: Ledger,
     pub approvals: Approvals,
+    pub inbox: Inbox,
+    pub tools: Toolbox,
+    pub children: Children,
+    pub sandbox: Arc<Sandbox>,
 }
 
 /// All live sessions; clones share them.
@@ -54,6 +63,8 @@ pub struct Sessions {
     live: Arc<Mutex<HashMap<String, Queue>>>,
     left: Arc<Mutex<Left>>,
     permits: Arc<Semaphore>,
+    /// Of a run, told whenever one ends.
+    ends: Arc<Notify>,
     changed: Arc<OnceLock<Box<dyn Fn() + Send + Sync>>>,
 }
 
@@ -85,8 +96,13 @@ impl Sessions {
             live: Arc::default(),
             left: Arc::default(),
             permits: Arc::new(Semaphore::new(permits)),
+            ends: Arc::default(),
             changed: Arc::default(),
         }
+    }
+
+    pub fn context(&self) -> &Context {
+        &self.context
     }
 
     /// Who is told when the counts of runs change.
@@ -152,6 +168,8 @@ impl Sessions {
                 }
             }
         }
+        // Frozen at once, in the background too: a stop without a run is for all that the session has going.
+        self.context.children.stop(|child| wanted.takes_session(&child.session_key) && wanted.takes_run(&child.run_id));
         ended.into_iter().for_each(|waiting| self.end_waiting(waiting));
         stopped
     }
@@ -161,16 +179,39 @@ impl Sessions {
         self.context.supervisor.spawn("abort of a waiting run", async move {
             turn::end_unstarted(&sessions.context, &waiting.run, waiting.announced).await;
             sessions.context.approvals.cancel_of_run(&waiting.run.id, "the run that asked was stopped").await;
+            sessions.ends.notify_waiters();
             sessions.tell_change();
         });
     }
 
     /// Stops what runs now, and leaves what waits waiting: the kill switch.
     pub fn abort_running(&self) -> Vec<String> {
+        self.context.children.stop(|_| true);
         let all = self.lock();
         let running = all.values().filter_map(|queue| queue.current.as_ref()).filter(|current| current.started);
         let stopped = running.filter(|current| current.live.begin_abort());
         stopped.inspect(|current| current.cancel.cancel()).map(|current| current.live.run_id().to_owned()).collect()
+    }
+
+    /// Waits until nothing that was stopped does anything any more; a stop is acknowledged after that.
+    pub async fn until_frozen(&self) {
+        self.context.children.until_frozen().await;
+    }
+
+    /// Waits until a run has ended; how it did.
+    pub async fn until_ended(&self, run_id: &str) -> Result<RunRow, StoreError> {
+        loop {
+            let told = self.ends.notified();
+            tokio::pin!(told);
+            // From here on, so that an end between the look and the wait is not missed.
+            told.as_mut().enable();
+            match self.context.store.run(run_id).await? {
+                Some(run) if run.state.is_terminal() => return Ok(run),
+                Some(_) => {}
+                None => return Err(StoreError::Unreadable(format!("there is no run {run_id:?} any more"))),
+            }
+            told.await;
+        }
     }
 
     /// Puts a run that a start of the gateway found waiting back in its queue.
@@ -201,12 +242,16 @@ impl Sessions {
 
     /// Waits until no run is going, or until the gateway has none left that could end by itself.
     pub async fn until_idle(&self) {
-        while self.counts().0 > 0 {
+        // Those that wait for a person would wait past the end; they are parked.
+        let goes =
+            |queue: &Queue| queue.current.as_ref().is_some_and(|current| current.started && !current.live.is_waiting());
+        while self.lock().values().any(goes) {
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
     }
 
-    /// Cuts off what still runs, because the gateway ends: such runs end as `INTERRUPTED`.
+    /// Cuts off what still runs, because the gateway ends: such runs end as `INTERRUPTED`, but for those that wait for a
+    /// person, which go on waiting over it.
     pub fn interrupt_all(&self) {
         for queue in self.lock().values() {
             if let Some(current) = &queue.current
@@ -293,6 +338,7 @@ impl Sessions {
             let Some(permit) = permit else {
                 turn::end_unstarted(&self.context, &run, true).await;
                 self.context.approvals.cancel_of_run(&run.id, "the run that asked was stopped").await;
+                self.ends.notify_waiters();
                 self.forget_current(key);
                 continue;
             };
@@ -302,15 +348,23 @@ impl Sessions {
                 current.started = true;
             }
             self.tell_change();
-            let turn = turn::run(&self.context, &run, &live, &cancel);
+            let place = RunPlace::new(Arc::clone(&self.permits), permit);
+            let turn = turn::run(self, &run, &live, &place, &cancel);
             let ended = match AssertUnwindSafe(turn).catch_unwind().await {
                 Ok(ended) => ended,
                 Err(panic) => Outcome::broken(panic_words(&*panic)).into(),
             };
+            if ended.outcome == Outcome::Parked {
+                // It waits on, in the store; the next start takes it up.
+                return;
+            }
+            // Programs in the background go on until somebody stops them; others have nobody who waits for them.
+            self.context.children.stop(|child| child.run_id == run.id && !child.background);
             // From here on the session shows as idle, which is what the events that follow say.
             let settled = turn::settle(&self.context, &run, &live, ended).await;
             self.context.approvals.cancel_of_run(&run.id, "the run that asked has ended").await;
-            drop(permit);
+            drop(place);
+            self.ends.notify_waiters();
             {
                 // One step: a branch that is left meanwhile finds the run here, or all of it told before.
                 let mut all = self.lock();

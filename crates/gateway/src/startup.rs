@@ -33,6 +33,7 @@ use crate::server::{self, Server};
 use crate::session::{self, Context, Sessions};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
+use crate::tool::{Children, Toolbox};
 use crate::usage::Ledger;
 use crate::{maintenance, process, rebuild, reload};
 
@@ -116,6 +117,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let control = Control::new(store.paused().await.map_err(StartError::Store)?);
     let ledger = Ledger::new(clock, config.clone(), store.clone());
     let approvals = Approvals::new(clock, store.clone(), events.clone());
+    let inbox = Inbox { store: store.clone(), clock, config: config.clone(), order: Order::default() };
+    let sandbox = Arc::new(Sandbox::new(vec![home.path().to_owned()]));
     let context = Context {
         clock,
         config: config.clone(),
@@ -128,6 +131,10 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         supervisor: supervisor.clone(),
         ledger: ledger.clone(),
         approvals: approvals.clone(),
+        inbox: inbox.clone(),
+        tools: Toolbox::default(),
+        children: Children::default(),
+        sandbox: Arc::clone(&sandbox),
     };
     let sessions = Sessions::new(context);
     let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
@@ -148,7 +155,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         url: watch::Sender::default(),
         clock,
         home: home.clone(),
-        inbox: Inbox { store: store.clone(), clock, config: config.clone(), order: Order::default() },
+        inbox,
         config,
         logs: logs.clone(),
         store: store.clone(),
@@ -162,7 +169,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         sessions: sessions.clone(),
         health: health.clone(),
         ledger,
-        sandbox: Arc::new(Sandbox::new(vec![home.path().to_owned()])),
+        sandbox,
         approvals,
     });
     let server = Server::new(Arc::clone(&runtime), token.clone());
@@ -280,8 +287,10 @@ pub async fn stop(started: Started, reason: crate::control::StopReason, deadline
     };
     runtime.events.publish(Event::Shutdown(event));
     // Half of the time for answers under way to end by themselves; what is left is cut off and says so.
-    if tokio::time::timeout(left() / 2, runtime.sessions.until_idle()).await.is_err() {
-        runtime.sessions.interrupt_all();
+    let idle = tokio::time::timeout(left() / 2, runtime.sessions.until_idle()).await;
+    // Those that wait for a person too: they are left waiting in the store.
+    runtime.sessions.interrupt_all();
+    if idle.is_err() {
         // Past it the next start marks them.
         let _ = tokio::time::timeout(left() / 2, runtime.sessions.until_idle()).await;
     }

@@ -209,8 +209,30 @@ pub enum LifecyclePhase {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "phase", rename_all = "snake_case", rename_all_fields = "camelCase")]
 pub enum ToolPhase {
-    Start { tool_call_id: String, name: String, args: Value },
-    Result { tool_call_id: String, name: String, result: String, is_error: bool, duration_ms: u64 },
+    Start {
+        tool_call_id: String,
+        name: String,
+        args: Value,
+    },
+    /// A person is asked.
+    WaitingApproval {
+        tool_call_id: String,
+        name: String,
+        approval_id: String,
+    },
+    /// What it prints, as it comes; not all of it where there is much.
+    Output {
+        tool_call_id: String,
+        name: String,
+        chunk: String,
+    },
+    Result {
+        tool_call_id: String,
+        name: String,
+        result: String,
+        is_error: bool,
+        duration_ms: u64,
+    },
 }
 
 /// A message entered a session, from wherever.

@@ -44,6 +44,7 @@ pub fn minimal(method: &str, message_id: &str) -> Value {
         | "health"
         | "status"
         | "system-presence"
+        | "tools.list"
         | "logs.tail"
         | "diagnostics.list"
         | "usage.summary"

@@ -28,4 +28,5 @@ mod sessions;
 mod slow;
 mod stop;
 mod subscriptions;
+mod tools;
 mod usage;

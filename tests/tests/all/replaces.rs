@@ -331,6 +331,12 @@ async fn an_older_database_is_taken_over() {
         "DROP TABLE audit",
         "ALTER TABLE messages DROP COLUMN superseded_by",
         "ALTER TABLE sessions DROP COLUMN superseded",
+        "DROP INDEX sessions_of_parent",
+        "DROP INDEX sessions_of_id",
+        "ALTER TABLE sessions DROP COLUMN untrusted",
+        "ALTER TABLE sessions DROP COLUMN parent_key",
+        "ALTER TABLE sessions DROP COLUMN parent_run",
+        "ALTER TABLE sessions DROP COLUMN depth",
         "DELETE FROM _sqlx_migrations WHERE version > 1",
     ] {
         sqlx::query(sql).execute(&mut db).await.expect(sql);

@@ -41,8 +41,7 @@ use action::Action;
 use broker::{Broker, Due};
 use decide::Grants;
 
-#[allow(unused_imports, reason = "its callers come with the tools")]
-pub use ask::{Ask, Request, Requested, store_request};
+pub use ask::{Ask, Request, store_request};
 pub use reply::{Refused, Reply};
 
 /// Calls that wait for an answer at once, over all connections.

@@ -18,7 +18,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use simpleclaw_protocol::methods::chat::QueueMode;
 
-pub use agents::{AgentConfig, AgentIdentity, AgentTools, AgentsConfig, Binding, BindingMatch, Peer, ToolProfile};
+pub use agents::{
+    AgentConfig, AgentIdentity, AgentMode, AgentTools, AgentsConfig, Binding, BindingMatch, Peer, ToolProfile,
+};
 pub use gateway::{Approve, GatewayConfig, Mode, Role, TlsConfig, UserConfig};
 pub use models::{Api, ModelConfig, ModelCost, ModelInput, ModelsConfig, ProviderConfig};
 pub use policy::{ApprovalsConfig, ExecConfig, ExecMode, RunsConfig, SandboxUse, ToolsConfig, UsageCaps, UsageConfig};

@@ -65,10 +65,14 @@ async fn abort(runtime: &Arc<Runtime>, who: String, mut params: ChatAbortParams)
     };
     // A stop without a key has nothing to store, and does not wait behind what does.
     if !keyed {
-        return Ok(stop());
+        let stopped = stop();
+        runtime.sessions.until_frozen().await;
+        return Ok(stopped);
     }
     let now = runtime.clock.now_ms();
-    Ok(claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0)
+    let stopped = claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0;
+    runtime.sessions.until_frozen().await;
+    Ok(stopped)
 }
 
 async fn history(runtime: &Arc<Runtime>, params: ChatHistoryParams) -> Result<ChatHistoryResult, WireError> {

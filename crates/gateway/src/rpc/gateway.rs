@@ -56,7 +56,11 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
 async fn health(runtime: &Arc<Runtime>, params: HealthParams) -> Result<Snapshot, WireError> {
     match runtime.health.cached() {
         Some(snapshot) if params.refresh != Some(true) => Ok(snapshot),
-        _ => Ok(runtime.health.refresh(&runtime.health_sources()).await),
+        _ => {
+            // Whoever asks for the facts waits for the one that is found out a moment after the start.
+            runtime.sandbox.look().await;
+            Ok(runtime.health.refresh(&runtime.health_sources()).await)
+        }
     }
 }
 
@@ -129,6 +133,9 @@ async fn pause(
             })
         })
         .await?;
+    if paused {
+        runtime.sessions.until_frozen().await;
+    }
     let runtime = Arc::clone(runtime);
     let then = move || {
         let at = runtime.clock.now();

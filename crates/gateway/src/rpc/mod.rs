@@ -14,6 +14,7 @@ mod runs;
 mod secrets;
 mod send;
 mod sessions;
+mod tools;
 mod usage;
 
 use std::sync::Arc;
@@ -38,6 +39,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
         Method::Agents(method) => agents::handle(runtime, method, incoming).await,
         Method::Models(method) => models::handle(runtime, method, incoming).await,
         Method::Providers(method) => providers::handle(runtime, method, incoming).await,
+        Method::Tools(method) => tools::handle(runtime, method, incoming).await,
         Method::Usage(method) => usage::handle(runtime, method, incoming).await,
         Method::Channels(method) => channels::handle(method, incoming).await,
         Method::Config(method) => config::handle(runtime, method, incoming).await,

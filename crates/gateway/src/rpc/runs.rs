@@ -51,8 +51,12 @@ async fn abort(runtime: &Arc<Runtime>, who: String, params: RunsAbortParams) -> 
     let stop = move || RunsAbortResult { run_ids: sessions.abort(&wanted) };
     // As for `chat.abort`: nothing to store, nothing to wait for.
     if !keyed {
-        return Ok(stop());
+        let stopped = stop();
+        runtime.sessions.until_frozen().await;
+        return Ok(stopped);
     }
     let now = runtime.clock.now_ms();
-    Ok(claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0)
+    let stopped = claim.once(&runtime.store, now, move |_| Box::pin(async move { Ok(Ok(stop())) })).await?.0;
+    runtime.sessions.until_frozen().await;
+    Ok(stopped)
 }

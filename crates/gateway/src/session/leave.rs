@@ -52,6 +52,8 @@ impl Sessions {
                     unseen.retain(|id| id != current.live.run_id());
                     current.live.hide();
                     if current.live.begin_abort() {
+                        let run_id = current.live.run_id();
+                        self.context.children.stop(|child| child.run_id == run_id);
                         current.cancel.cancel();
                     }
                 }

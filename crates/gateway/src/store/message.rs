@@ -69,6 +69,15 @@ pub enum Window {
     WithoutInputAfter(u64),
 }
 
+/// A message that a search found.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Hit {
+    pub message: Message,
+    pub session_key: String,
+    /// Content from outside is in its session now, or what it says is a tool's.
+    pub untrusted: bool,
+}
+
 /// Oldest first.
 #[derive(Debug, Clone, PartialEq)]
 pub struct HistoryPage {
@@ -141,6 +150,28 @@ impl Store {
             .fetch_all(&self.readers)
             .await?;
         rows.iter().map(read).collect()
+    }
+
+    /// The newest messages that fit a query of FTS5, in the sessions whose keys are `within` or begin with it and a part
+    /// more, archived ones and former session ids included.
+    pub async fn search_messages(&self, query: &str, within: &str, limit: u32) -> Result<Vec<Hit>, StoreError> {
+        let prefix = if within.ends_with(':') { within.to_owned() } else { format!("{within}:thread:") };
+        let sql = "SELECT messages.*, COALESCE(sessions.key, resets.session_key) AS found_in, \
+                   COALESCE(sessions.untrusted, '[]') AS untrusted FROM messages_text \
+                   JOIN messages ON messages.rowid = messages_text.rowid \
+                   LEFT JOIN sessions ON sessions.session_id = messages.session_id \
+                   LEFT JOIN resets ON resets.session_id = messages.session_id \
+                   WHERE messages_text MATCH ?1 AND messages.superseded_by IS NULL \
+                   AND (COALESCE(sessions.key, resets.session_key) = ?2 \
+                   OR substr(COALESCE(sessions.key, resets.session_key), 1, length(?3)) = ?3) \
+                   ORDER BY messages_text.rowid DESC LIMIT ?4";
+        let rows = sqlx::query(sql).bind(query).bind(within).bind(prefix).bind(limit).fetch_all(&self.readers).await?;
+        let hit = |row: &SqliteRow| -> Result<Hit, StoreError> {
+            let message = read(row)?;
+            let untrusted = message.role == Role::Tool || row.try_get::<&str, _>("untrusted")? != "[]";
+            Ok(Hit { session_key: row.try_get("found_in")?, untrusted, message })
+        };
+        rows.iter().map(hit).collect()
     }
 
     /// Of a replaced message too: as a place in the history it still counts.
@@ -301,7 +332,7 @@ fn read(row: &SqliteRow) -> Result<Message, StoreError> {
 }
 
 /// What full text search finds.
-fn plain_text(content: &[Content]) -> String {
+pub fn plain_text(content: &[Content]) -> String {
     joined(content.iter().filter_map(|block| match block {
         Content::Image(attached) | Content::File(attached) => Some(attached.name.as_str()),
         other => said(other),

@@ -26,10 +26,10 @@ use sqlx::{ConnectOptions as _, SqlitePool};
 
 pub use branch::Branch;
 pub use idempotency::{Claim, body_hash};
-pub use message::{NewMessage, Window};
+pub use message::{Hit, NewMessage, Window};
 pub use offline::{Offline, newest_schema};
 pub use run::{NewRun, RunOptions, RunRow};
-pub use session::{SessionRecord, SessionsQuery};
+pub use session::{Child, SessionRecord, SessionsQuery};
 pub use usage::{CallOutcome, CallOwner, NewCall};
 pub use writer::Tx;
 
@@ -95,6 +95,7 @@ const MIGRATIONS: &[(&str, &str)] = &[
     ("branches", include_str!("../../migrations/0003_branches.sql")),
     ("usage", include_str!("../../migrations/0004_usage.sql")),
     ("approvals", include_str!("../../migrations/0005_approvals.sql")),
+    ("tools", include_str!("../../migrations/0006_tools.sql")),
 ];
 
 fn migrator() -> Migrator {

@@ -107,6 +107,7 @@ pub async fn insert(tx: &mut Tx, run: &NewRun, now: i64) -> Result<(), StoreErro
     Ok(())
 }
 
+/// One that waits for a person goes on waiting: only the answer changes that.
 pub async fn start(tx: &mut Tx, id: &str, now: i64) -> Result<(), StoreError> {
     sqlx::query("UPDATE runs SET state = 'running', started_at = ? WHERE id = ? AND state = 'queued'")
         .bind(now)

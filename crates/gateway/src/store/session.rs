@@ -37,7 +37,27 @@ pub struct SessionRecord {
     pub archived: bool,
     pub failed: bool,
     pub usage: Usage,
+    /// Where content in its context came from that somebody outside may have written: it is tainted by these.
+    pub untrusted: Vec<String>,
+    /// The session that started this one, a sub-agent.
+    pub parent_key: Option<String>,
+    /// How many such sessions are above it.
+    pub depth: u32,
 }
+
+/// What a sub-agent has of whoever started it.
+#[derive(Debug, Clone)]
+pub struct Child {
+    pub parent_key: String,
+    pub parent_run: String,
+    pub depth: u32,
+    pub untrusted: Vec<String>,
+}
+
+/// Sources of content from outside that are kept by name; past them a session is as tainted as it can be.
+const MAX_SOURCES: usize = 20;
+/// Of the name of one, in characters.
+const MAX_SOURCE: usize = 300;
 
 /// What a list asks for; newest first.
 #[derive(Debug, Clone, Default)]
@@ -166,6 +186,61 @@ pub async fn ensure(tx: &mut Tx, key: &SessionKey, title: &str, now: i64) -> Res
     Ok(done.rows_affected() > 0)
 }
 
+/// Makes the session of a sub-agent; `false` where its parent's run has `most` of them already.
+pub async fn make_child(
+    tx: &mut Tx,
+    key: &SessionKey,
+    title: &str,
+    child: &Child,
+    most: u64,
+    now: i64,
+) -> Result<bool, StoreError> {
+    let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM sessions WHERE parent_run = ?")
+        .bind(&child.parent_run)
+        .fetch_one(&mut *tx)
+        .await?;
+    if count.unsigned_abs() >= most {
+        return Ok(false);
+    }
+    sqlx::query(
+        "INSERT INTO sessions (key, session_id, agent_id, kind, title, created_at, updated_at, untrusted, parent_key, \
+         parent_run, depth) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key.to_string())
+    .bind(uuid::Uuid::now_v7().to_string())
+    .bind(key.agent())
+    .bind(to_word(&SessionKind::Subagent)?)
+    .bind(title)
+    .bind(now)
+    .bind(now)
+    .bind(serde_json::to_string(&child.untrusted)?)
+    .bind(&child.parent_key)
+    .bind(&child.parent_run)
+    .bind(child.depth)
+    .execute(tx)
+    .await?;
+    Ok(true)
+}
+
+/// Notes that content of somebody outside came into a session.
+pub async fn taint(tx: &mut Tx, key: &str, source: &str) -> Result<(), StoreError> {
+    let known: Option<String> =
+        sqlx::query_scalar("SELECT untrusted FROM sessions WHERE key = ?").bind(key).fetch_optional(&mut *tx).await?;
+    let Some(known) = known else { return Ok(()) };
+    let mut sources: Vec<String> = serde_json::from_str(&known)?;
+    let source: String = source.chars().take(MAX_SOURCE).collect();
+    if sources.len() >= MAX_SOURCES || sources.contains(&source) {
+        return Ok(());
+    }
+    sources.push(source);
+    sqlx::query("UPDATE sessions SET untrusted = ? WHERE key = ?")
+        .bind(serde_json::to_string(&sources)?)
+        .bind(key)
+        .execute(tx)
+        .await?;
+    Ok(())
+}
+
 pub async fn get(tx: &mut Tx, key: &str) -> Result<Option<SessionRecord>, StoreError> {
     let row = sqlx::query("SELECT * FROM sessions WHERE key = ?").bind(key).fetch_optional(tx).await?;
     row.as_ref().map(read).transpose()
@@ -208,7 +283,7 @@ pub async fn reset(tx: &mut Tx, key: &str, reason: Option<&str>, now: i64) -> Re
     let session_id = uuid::Uuid::now_v7().to_string();
     sqlx::query(
         "UPDATE sessions SET session_id = ?, last_seq = 0, superseded = 0, preview = '', unread = 0, failed = 0, input_tokens = 0, \
-         output_tokens = 0, cost_usd = 0, updated_at = ? WHERE key = ?",
+         output_tokens = 0, cost_usd = 0, untrusted = '[]', updated_at = ? WHERE key = ?",
     )
     .bind(&session_id)
     .bind(now)
@@ -245,6 +320,9 @@ fn read(row: &SqliteRow) -> Result<SessionRecord, StoreError> {
             output_tokens: count("output_tokens")?,
             cost_usd: row.try_get("cost_usd")?,
         },
+        untrusted: serde_json::from_str(row.try_get("untrusted")?)?,
+        parent_key: row.try_get("parent_key")?,
+        depth: row.try_get("depth")?,
     })
 }
 

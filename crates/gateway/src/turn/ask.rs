@@ -94,19 +94,28 @@ async fn ask_one(teller: &Teller<'_>, agent: &Agent, resolved: &Resolved) -> Res
     let mut window = prompt::window(resolved);
     let mut sight = Sight::of(resolved);
     let mut reasons = true;
+    let mut tools = true;
     loop {
-        let request = prompt::request(teller.context, teller.run, agent, resolved, window, &sight);
+        let request = prompt::request(teller.context, teller.run, agent, resolved, window, &sight, tools);
         let mut request = request.await.map_err(Asked::Store)?;
         if !reasons {
             request.thinking = None;
         }
         let (images, thinking) = (attached::shows_images(&request), request.thinking.is_some());
+        let offers = !request.tools.is_empty();
         let error = match stream(teller, resolved, request).await {
             Err(Asked::Failed(error)) if teller.live.lock().text.is_empty() => error,
             other => return other,
         };
         if error.kind == ProviderErrorKind::Context && window > prompt::SMALLEST {
             window /= 2;
+            continue;
+        }
+        // Some models call no tools, and refuse to hear of any.
+        let refused = error.kind == ProviderErrorKind::Request && error.http_status == Some(400);
+        if offers && refused && error.message.to_lowercase().contains("tool") {
+            tracing::warn!(target: "diagnostic", source = "models", code = "tools.refused", model = resolved.id(), run = %teller.run.id, "asked again without tools: {error}");
+            tools = false;
             continue;
         }
         // Of many models nobody says whether they reason, and some refuse to be told how much.
@@ -357,6 +366,7 @@ impl OpenCall {
 fn input_tokens(request: &ChatRequest) -> u64 {
     let text = |bytes: usize| bytes as u64;
     let mut bytes = request.system.as_ref().map_or(0, |system| text(system.len()));
+    bytes += request.tools.iter().map(|tool| text(tool.description.len() + tool.schema.to_string().len())).sum::<u64>();
     let mut images = 0;
     for message in &request.messages {
         match message {

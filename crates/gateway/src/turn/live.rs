@@ -2,8 +2,10 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use simpleclaw_protocol::time::Timestamp;
+use tokio::time::Instant;
 
 /// A run that goes now, as others see it.
 pub struct Live {
@@ -22,6 +24,10 @@ pub struct Progress {
     pub started_at: Timestamp,
     /// Its question was replaced: no message of it is told of any more.
     hidden: bool,
+    /// Since when it waits for a person.
+    waits: Option<Instant>,
+    /// How long it has, before that.
+    waited: Duration,
 }
 
 const RUNNING: u8 = 0;
@@ -73,6 +79,28 @@ impl Live {
 
     fn leave_running(&self, phase: u8) -> bool {
         self.phase.compare_exchange(RUNNING, phase, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+
+    /// It waits for a person from now on.
+    pub fn begin_wait(&self) {
+        self.lock().waits = Some(Instant::now());
+    }
+
+    pub fn end_wait(&self) {
+        let mut progress = self.lock();
+        if let Some(since) = progress.waits.take() {
+            progress.waited += since.elapsed();
+        }
+    }
+
+    pub fn is_waiting(&self) -> bool {
+        self.lock().waits.is_some()
+    }
+
+    /// How long it has waited for people, which is no time of its own.
+    pub fn waited(&self) -> Duration {
+        let progress = self.lock();
+        progress.waited + progress.waits.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// From its return on, nothing that [`Self::unless_hidden`] does comes through.

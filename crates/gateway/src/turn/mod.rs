@@ -2,13 +2,14 @@
 //! messages of the run alone, so a turn can be entered again from them.
 //!
 //! Here is what happens and what is told to everyone; `ask` is a call of a model, `live` what others see of it, `prompt`
-//! makes the request, `attached` adds what its messages carry, `settle` ends a run.
+//! makes the request, `attached` adds what its messages carry, `tools` does what the model asks for, `settle` ends a run.
 
 mod ask;
 mod attached;
 mod live;
 mod prompt;
 mod settle;
+mod tools;
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -16,20 +17,20 @@ use std::time::Duration;
 
 use simpleclaw_adapters::provider::ToolCall;
 use simpleclaw_protocol::Event;
-use simpleclaw_protocol::events::{
-    AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent, ToolPhase,
-};
-use simpleclaw_protocol::message::{Content, Message, MessageStatus, Role, Usage};
+use simpleclaw_protocol::events::{AgentEvent, AgentStream, ChatEvent, ChatState, LifecyclePhase, SessionMessageEvent};
+use simpleclaw_protocol::message::{Message, MessageStatus, Role, Usage};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use crate::agent::Agent;
-use crate::session::Context;
+use crate::session::{Context, RunPlace, Sessions};
 use crate::store::{self, NewMessage, RunRow, Window};
 use crate::usage::{Booking, Call};
 
 use ask::{Answer, OpenCall, ask};
 pub use live::Live;
 pub use settle::{Ended, Outcome, end_unstarted, interrupt, settle};
+use tools::{Workshop, name_calls, run_tools, unanswered};
 
 /// Model calls of one run at most; a model that calls tools for ever is stopped here.
 const MAX_CALLS: usize = 32;
@@ -47,23 +48,23 @@ fn next_step(messages: &[Message]) -> Step {
     let Some(last) = messages.last() else { return Step::Done };
     match last.role {
         Role::User | Role::System => Step::CallModel,
-        Role::Assistant => {
-            let calls = last.content.iter().filter_map(|block| match block {
-                Content::ToolCall { id, name, arguments } => {
-                    Some(ToolCall { id: id.clone(), name: name.clone(), arguments: arguments.clone() })
-                }
-                _ => None,
-            });
-            let calls: Vec<_> = calls.collect();
-            if calls.is_empty() { Step::Done } else { Step::RunTools(calls) }
-        }
-        // All results of a step stand in one message.
-        Role::Tool => Step::CallModel,
+        Role::Assistant | Role::Tool => match unanswered(messages) {
+            None => Step::Done,
+            Some(calls) if calls.is_empty() => Step::CallModel,
+            Some(calls) => Step::RunTools(calls),
+        },
     }
 }
 
 /// Runs a stored run to its end, or until it is cancelled. Nothing terminal is published or stored here.
-pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &CancellationToken) -> Ended {
+pub async fn run(
+    sessions: &Sessions,
+    run: &RunRow,
+    live: &Live,
+    place: &RunPlace,
+    cancel: &CancellationToken,
+) -> Ended {
+    let context = sessions.context();
     let (open, used, unbooked) = (Mutex::default(), Mutex::default(), Mutex::default());
     let teller = Teller { context, run, live, agent_index: AtomicU64::new(0), open, used, unbooked };
     let loaded = context.config.current();
@@ -76,9 +77,9 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
         return Outcome::store_failed(&error).into();
     }
     let outcome = tokio::select! {
-        outcome = steps(&teller) => outcome,
+        outcome = steps(&teller, sessions, place) => outcome,
         () = cancel.cancelled() => Outcome::Stopped,
-        () = tokio::time::sleep(limit) => Outcome::timed_out(limit),
+        () = past(limit, live) => Outcome::timed_out(limit),
     };
     // A call that was dropped in the middle has its price too.
     if let Some(call) = teller.take_open() {
@@ -87,6 +88,8 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
     // Whoever claims the end first has it: a stop that came while the last words arrived still counts.
     let outcome = if live.begin_end() {
         outcome
+    } else if live.is_interrupted() && live.is_waiting() {
+        return Outcome::Parked.into();
     } else if live.is_interrupted() {
         Outcome::Interrupted
     } else {
@@ -97,12 +100,27 @@ pub async fn run(context: &Context, run: &RunRow, live: &Live, cancel: &Cancella
     Ended { outcome, unbooked: teller.take_unbooked() }
 }
 
-async fn steps(teller: &Teller<'_>) -> Outcome {
+/// Returns when a run has had its time; waiting for a person does not count.
+async fn past(limit: Duration, live: &Live) {
+    /// While somebody is waited for, what is left does not grow less.
+    const LEAST: Duration = Duration::from_millis(20);
+    let began = Instant::now();
+    loop {
+        let left = limit.saturating_sub(began.elapsed().saturating_sub(live.waited()));
+        if left.is_zero() && !live.is_waiting() {
+            return;
+        }
+        tokio::time::sleep(left.max(LEAST)).await;
+    }
+}
+
+async fn steps(teller: &Teller<'_>, sessions: &Sessions, place: &RunPlace) -> Outcome {
     let (context, run) = (teller.context, teller.run);
     let loaded = context.config.current();
     let Some(agent) = Agent::of(&loaded.config, &context.home, &run.agent_id) else {
         return Outcome::no_agent(&run.agent_id);
     };
+    let workshop = Workshop { sessions, agent: &agent, place };
     let mut asked = 0;
     loop {
         let messages = match context.store.messages_of_run(&run.id).await {
@@ -113,7 +131,8 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
             // A run entered again after its last words were stored.
             Step::Done => return Outcome::Answered { message: None, usage: teller.used() },
             Step::RunTools(calls) => {
-                if let Err(error) = run_tools(teller, calls).await {
+                let origin = messages.first().and_then(|message| message.origin.as_ref());
+                if let Err(error) = run_tools(teller, &workshop, origin, calls).await {
                     return Outcome::store_failed(&error);
                 }
             }
@@ -122,9 +141,10 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
                 Ok(Answer { message, tools: false }) => {
                     return Outcome::Answered { message: Some(Box::new(message)), usage: teller.used() };
                 }
-                Ok(Answer { message, .. }) => {
+                Ok(Answer { mut message, .. }) => {
                     asked += 1;
-                    if let Err(error) = teller.store(message).await {
+                    name_calls(&messages, &mut message);
+                    if let Err(error) = teller.store(message, None).await {
                         return Outcome::store_failed(&error);
                     }
                 }
@@ -132,31 +152,6 @@ async fn steps(teller: &Teller<'_>) -> Outcome {
             },
         }
     }
-}
-
-/// Answers tool calls. This version has no tools, and the model is told so in words that it can act on.
-async fn run_tools(teller: &Teller<'_>, calls: Vec<ToolCall>) -> Result<(), store::StoreError> {
-    let mut content = Vec::new();
-    for call in calls {
-        let result = format!("there is no tool named {:?}; answer without it", call.name);
-        teller.agent(AgentStream::Tool(ToolPhase::Start {
-            tool_call_id: call.id.clone(),
-            name: call.name.clone(),
-            args: call.arguments,
-        }));
-        teller.agent(AgentStream::Tool(ToolPhase::Result {
-            tool_call_id: call.id.clone(),
-            name: call.name,
-            result: result.clone(),
-            is_error: true,
-            duration_ms: 0,
-        }));
-        content.push(Content::ToolResult { id: call.id, is_error: true, content: result });
-    }
-    let message = NewMessage { content, run_id: Some(teller.run.id.clone()), ..NewMessage::text(Role::Tool, "") };
-    teller.store(message).await?;
-    teller.agent(AgentStream::Typing { active: true });
-    Ok(())
 }
 
 /// Tells everyone what a run does, and keeps its text.
@@ -269,8 +264,9 @@ impl Teller<'_> {
         });
     }
 
-    /// Stores a message of the middle of a run and tells of it.
-    async fn store(&self, message: NewMessage) -> Result<(), store::StoreError> {
+    /// Stores a message of the middle of a run and tells of it. `untrusted` is where content from outside in it came from:
+    /// from the same commit on the session is tainted.
+    async fn store(&self, message: NewMessage, untrusted: Option<String>) -> Result<(), store::StoreError> {
         let run = self.run.clone();
         let now = self.context.clock.now_ms();
         let booking = self.take_unbooked();
@@ -285,6 +281,9 @@ impl Teller<'_> {
                         None => vec![],
                     };
                     store::message::take_partial(tx, &run.id).await?;
+                    if let Some(source) = &untrusted {
+                        store::session::taint(tx, &run.session_key, source).await?;
+                    }
                     let inserted = store::message::insert(tx, &run.session_key, &run.session_id, message, now).await?;
                     Ok((inserted, spent))
                 })
@@ -327,6 +326,7 @@ async fn newest(context: &Context, run: &RunRow, bytes: usize) -> Result<Vec<Mes
 
 #[cfg(test)]
 mod tests {
+    use simpleclaw_protocol::message::Content;
     use simpleclaw_protocol::time::Timestamp;
 
     use super::*;
@@ -359,10 +359,16 @@ mod tests {
         let calling = message(Role::Assistant, vec![text("let me"), call]);
         let results = message(Role::Tool, vec![result]);
         let answer = message(Role::Assistant, vec![text("done")]);
+        let second = Content::ToolCall { id: "d".into(), name: "exec".into(), arguments: serde_json::json!({}) };
+        let mut two = calling.clone();
+        two.content.push(second);
         assert_eq!(next_step(&[]), Step::Done);
         assert_eq!(next_step(std::slice::from_ref(&user)), Step::CallModel);
         assert!(matches!(next_step(&[user.clone(), calling.clone()]), Step::RunTools(calls) if calls.len() == 1));
         assert_eq!(next_step(&[user.clone(), calling.clone(), results.clone()]), Step::CallModel);
+        // Entered again between two calls: only the one without a result is left.
+        let left = next_step(&[user.clone(), two, results.clone()]);
+        assert!(matches!(left, Step::RunTools(calls) if calls.len() == 1 && calls[0].id == "d"));
         assert_eq!(next_step(&[user, calling, results, answer]), Step::Done);
     }
 }

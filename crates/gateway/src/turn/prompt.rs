@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use simpleclaw_adapters::provider::{ChatMessage, ChatRequest, Part, Thinking as AdapterThinking, ToolCall};
+use simpleclaw_adapters::provider::{ChatMessage, ChatRequest, Part, Thinking as AdapterThinking, ToolCall, ToolSpec};
 use simpleclaw_protocol::message::{Content, Message, Role};
 use simpleclaw_protocol::methods::chat::Thinking;
 
@@ -34,10 +34,13 @@ pub async fn request(
     resolved: &Resolved,
     window: u32,
     sight: &Sight,
+    tools: bool,
 ) -> Result<ChatRequest, StoreError> {
     let system = agent.system_prompt(context.clock.now()).await;
     // A quarter of the window is left to the answer.
-    let budget = (window as usize * 3 / 4 * BYTES_PER_TOKEN).saturating_sub(system.len()).max(1_024);
+    let room = (window as usize * 3 / 4 * BYTES_PER_TOKEN).saturating_sub(system.len());
+    let tools = offered(context, agent, resolved, tools, room);
+    let budget = room.saturating_sub(tools.iter().map(spec_size).sum()).max(1_024);
     let history = newest(context, run, budget.saturating_mul(2)).await?;
     let kept = fitting(history, &run.id, budget, sight);
     // Half of the room at most: what is said about the files has to fit as well.
@@ -47,7 +50,7 @@ pub async fn request(
         model: resolved.model.clone(),
         system: Some(system),
         messages: conversation(kept, files),
-        tools: vec![],
+        tools,
         max_tokens: None,
         thinking: match run.options.thinking {
             // A model that is known not to reason may refuse to be asked for it.
@@ -60,6 +63,23 @@ pub async fn request(
         first_byte_timeout: Duration::from_secs(u64::from(runs.first_byte_seconds)),
         idle_timeout: Duration::from_secs(u64::from(runs.idle_seconds)),
     })
+}
+
+/// The tools that a model is told of: those of the agent, unless it is known to call none, or has no room for them
+/// beside the conversation.
+fn offered(context: &Context, agent: &Agent, resolved: &Resolved, wanted: bool, room: usize) -> Vec<ToolSpec> {
+    if !wanted || resolved.info.as_ref().and_then(|info| info.tool_use) == Some(false) {
+        return vec![];
+    }
+    let specs: Vec<_> = context.tools.of(agent.profile).map(|tool| tool.describe()).collect();
+    match specs.iter().map(spec_size).sum::<usize>() <= room / 2 {
+        true => specs,
+        false => vec![],
+    }
+}
+
+fn spec_size(spec: &ToolSpec) -> usize {
+    spec.name.len() + spec.description.len() + spec.schema.to_string().len()
 }
 
 /// The newest whole messages that fit, with each question before its answer. Pure.
@@ -101,14 +121,29 @@ fn fitting(mut history: Vec<Message>, run_id: &str, budget: usize, sight: &Sight
 
 /// Stored messages as a provider takes them; `files` has the parts of each attachment. Pure.
 fn conversation(kept: Vec<Message>, mut files: HashMap<String, Vec<Part>>) -> Vec<ChatMessage> {
-    let names = tool_names(&kept);
     let mut messages = Vec::new();
+    // The calls of the last answer that have no result yet.
+    let mut open: Vec<ToolCall> = Vec::new();
     for message in kept {
-        for part in convert(message, &names, &mut files) {
+        // A run that was cut off leaves calls without a result, and every provider refuses those.
+        if message.role != Role::Tool {
+            open.drain(..).for_each(|call| messages.push(interrupted(call)));
+        }
+        for part in convert(message, &mut open, &mut files) {
             push(&mut messages, part);
         }
     }
+    open.drain(..).for_each(|call| messages.push(interrupted(call)));
     messages
+}
+
+fn interrupted(call: ToolCall) -> ChatMessage {
+    ChatMessage::ToolResult {
+        call_id: call.id,
+        name: call.name,
+        content: "this was interrupted, and nobody knows how far it came; look before you do it again".to_owned(),
+        is_error: true,
+    }
 }
 
 fn size(message: &Message, sight: &Sight) -> usize {
@@ -123,21 +158,8 @@ fn size(message: &Message, sight: &Sight) -> usize {
     })
 }
 
-fn tool_names(messages: &[Message]) -> HashMap<String, String> {
-    let blocks = messages.iter().flat_map(|message| &message.content);
-    let calls = blocks.filter_map(|block| match block {
-        Content::ToolCall { id, name, .. } => Some((id.clone(), name.clone())),
-        _ => None,
-    });
-    calls.collect()
-}
-
-/// The one place where stored content becomes a provider's.
-fn convert(
-    message: Message,
-    names: &HashMap<String, String>,
-    files: &mut HashMap<String, Vec<Part>>,
-) -> Vec<ChatMessage> {
+/// The one place where stored content becomes a provider's. `open` are the calls that wait for a result.
+fn convert(message: Message, open: &mut Vec<ToolCall>, files: &mut HashMap<String, Vec<Part>>) -> Vec<ChatMessage> {
     let text = message.text();
     match message.role {
         Role::User => {
@@ -159,6 +181,7 @@ fn convert(
                 _ => None,
             });
             let tool_calls: Vec<_> = calls.collect();
+            open.clone_from(&tool_calls);
             // An answer that never came is no part of the conversation.
             match text.is_empty() && tool_calls.is_empty() {
                 true => vec![],
@@ -167,9 +190,11 @@ fn convert(
         }
         Role::Tool => {
             let results = message.content.into_iter().filter_map(|block| match block {
+                // One without its call is none.
                 Content::ToolResult { id, is_error, content } => {
-                    let name = names.get(&id).cloned().unwrap_or_default();
-                    Some(ChatMessage::ToolResult { call_id: id, name, content, is_error })
+                    let place = open.iter().position(|call| call.id == id)?;
+                    let call = open.remove(place);
+                    Some(ChatMessage::ToolResult { call_id: id, name: call.name, content, is_error })
                 }
                 _ => None,
             });
@@ -279,6 +304,32 @@ mod tests {
         ];
         let expected = "[Note from the system, not from the user]\nthe oven is on\n\nhello\n\nthere?";
         assert_eq!(conversation(history, "b", 10_000), [user(expected)]);
+    }
+
+    #[test]
+    fn every_call_has_one_result_and_every_result_a_call() {
+        let call =
+            |id: &str| Content::ToolCall { id: id.into(), name: "read".into(), arguments: serde_json::json!({}) };
+        let result = |id: &str| Content::ToolResult { id: id.into(), is_error: false, content: "text".into() };
+        let with = |seq, role, run, content| Message { content, ..message(seq, role, Some(run), "") };
+        let history = vec![
+            message(1, Role::User, Some("a"), "go"),
+            with(2, Role::Assistant, "a", vec![call("x"), call("y")]),
+            with(3, Role::Tool, "a", vec![result("y")]),
+            with(4, Role::Tool, "a", vec![result("y"), result("nobody")]),
+            message(5, Role::User, Some("b"), "well?"),
+        ];
+        let tool_calls =
+            ["x", "y"].map(|id| ToolCall { id: id.into(), name: "read".into(), arguments: serde_json::json!({}) });
+        let y = ChatMessage::ToolResult {
+            call_id: "y".into(),
+            name: "read".into(),
+            content: "text".into(),
+            is_error: false,
+        };
+        let [x, _] = tool_calls.clone();
+        let asked = ChatMessage::Assistant { text: String::new(), tool_calls: tool_calls.into() };
+        assert_eq!(conversation(history, "b", 10_000), [user("go"), asked, y, interrupted(x), user("well?")]);
     }
 
     #[test]

@@ -30,6 +30,8 @@ pub enum Outcome {
     Stopped,
     /// By the end of the gateway.
     Interrupted,
+    /// Not ended: it waits for a person, over the end of the gateway. Nothing is stored or told.
+    Parked,
     Failed(RunError),
 }
 
@@ -152,7 +154,7 @@ pub async fn settle(context: &Context, run: &RunRow, live: &Live, ended: Ended) 
                 .then(|| remains(run, &so_far.message_id, so_far.text.clone(), MessageStatus::Aborted));
             (RunState::Aborted, None, message, Usage::default())
         }
-        Outcome::Interrupted => {
+        Outcome::Interrupted | Outcome::Parked => {
             let mut message = remains(run, &so_far.message_id, so_far.text.clone(), MessageStatus::Interrupted);
             message.error = Some(interrupted());
             (RunState::Error, Some(interrupted()), Some(message), Usage::default())

@@ -22,6 +22,7 @@ pub mod providers;
 pub mod runs;
 pub mod secrets;
 pub mod sessions;
+pub mod tools;
 pub mod usage;
 
 pub use planned::PLANNED;
@@ -146,7 +147,7 @@ macro_rules! resources {
 
 resources! {
     Chat chat, Attachments attachments, Runs runs, Sessions sessions, Agents agents, Models models, Providers providers,
-    Usage usage, Channels channels, Config config, Secrets secrets, Events events, Gateway gateway,
+    Tools tools, Usage usage, Channels channels, Config config, Secrets secrets, Events events, Gateway gateway,
     Approvals approvals,
 }
 

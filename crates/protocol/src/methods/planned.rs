@@ -24,7 +24,6 @@ pub const PLANNED: &[PlannedMethod] = &[
     PlannedMethod { name: "channels.pairing.approve", scope: Scope::Pairing },
     PlannedMethod { name: "channels.pairing.dismiss", scope: Scope::Pairing },
     PlannedMethod { name: "channels.test", scope: Scope::Admin },
-    PlannedMethod { name: "tools.list", scope: Scope::Read },
     PlannedMethod { name: "plugins.list", scope: Scope::Read },
     PlannedMethod { name: "plugins.reload", scope: Scope::Admin },
     PlannedMethod { name: "plugins.enable", scope: Scope::Admin },

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::policy::ExecMode;
 use crate::config::schema::ordered;
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -78,6 +79,38 @@ impl Default for AgentConfig {
 pub struct AgentTools {
     /// Which tools the agent has.
     pub profile: ToolProfile,
+    /// Whether its commands ask, instead of what `tools.exec.mode` says for all agents.
+    #[schemars(extend("x-advanced" = true))]
+    pub mode: AgentMode,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum AgentMode {
+    /// As for all agents.
+    #[default]
+    Inherit,
+    /// Nothing runs.
+    Deny,
+    /// What stays inside the sandbox runs; all else asks.
+    Ask,
+    /// What a saved rule allows runs, nothing else.
+    Allowlist,
+    /// Everything runs without a question.
+    Full,
+}
+
+impl AgentMode {
+    /// The mode that counts, where all agents have `all`.
+    pub fn or(self, all: ExecMode) -> ExecMode {
+        match self {
+            Self::Inherit => all,
+            Self::Deny => ExecMode::Deny,
+            Self::Ask => ExecMode::Ask,
+            Self::Allowlist => ExecMode::Allowlist,
+            Self::Full => ExecMode::Full,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -57,6 +57,18 @@ export type ToolPhase =
       args: unknown;
     }
   | {
+      phase: "waiting_approval";
+      toolCallId: string;
+      name: string;
+      approvalId: string;
+    }
+  | {
+      phase: "output";
+      toolCallId: string;
+      name: string;
+      chunk: string;
+    }
+  | {
       phase: "result";
       toolCallId: string;
       name: string;
@@ -166,6 +178,7 @@ export type SecretPlace = "keyStore" | "file";
 export type SessionChange = ("message" | "run" | "reset") | "branched";
 export type SessionKind = "main" | "chat" | "direct" | "group" | "cron" | "subagent";
 export type SessionStatus = ("idle" | "queued" | "running" | "waiting_approval") | "failed";
+export type ToolSource = "builtin" | "plugin" | "mcp" | "node";
 
 export interface AgentIdentity {
   emoji?: string;
@@ -1925,6 +1938,37 @@ export interface TickEvent {
    */
   ts: number;
 }
+export interface ToolRow {
+  name: string;
+  /**
+   * As the model gets it.
+   */
+  description: string;
+  source: ToolSource;
+  /**
+   * Of the plugin, MCP server or node.
+   */
+  sourceId?: string;
+  /**
+   * JSON Schema of the arguments.
+   */
+  parameters: {
+    [k: string]: unknown;
+  };
+}
+export interface ToolsListParams {
+  /**
+   * The default agent where absent.
+   */
+  agentId?: string;
+}
+export interface ToolsListResult {
+  agentId: string;
+  /**
+   * Those that the agent's profile has.
+   */
+  tools: ToolRow[];
+}
 /**
  * `usage.caps` of the configuration, and how far they are used.
  */
@@ -2048,6 +2092,7 @@ export interface Methods {
   "sessions.send": { params: SessionsSendParams; result: ChatSendResult };
   "status": { params: NoParams; result: StatusResult };
   "system-presence": { params: NoParams; result: SystemPresenceResult };
+  "tools.list": { params: ToolsListParams; result: ToolsListResult };
   "usage.summary": { params: UsageSummaryParams; result: UsageSummaryResult };
 }
 

@@ -1,0 +1,256 @@
+//! `search`: files by name and by what is in them, with the library of ripgrep.
+
+use std::io;
+use std::time::{Duration, Instant};
+
+use futures_util::future::BoxFuture;
+use grep_regex::{RegexMatcher, RegexMatcherBuilder};
+use grep_searcher::sinks::Lossy;
+use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
+use ignore::WalkBuilder;
+use ignore::overrides::OverrideBuilder;
+use serde::Deserialize;
+use serde_json::{Value, json};
+use simpleclaw_adapters::provider::ToolSpec;
+
+use super::output::{MAX_RESULT, end_cut};
+use super::place::{Place, Places};
+use super::{Failed, Tool, ToolContext, ToolResult, arguments, blocking, disk, object};
+use crate::approval::action::What;
+
+const LIMIT: usize = 100;
+const MAX_LIMIT: usize = 1_000;
+/// Files that one search looks into.
+const MAX_FILES: usize = 50_000;
+/// Larger files are passed over, in bytes.
+const MAX_SIZE: u64 = 16 * 1024 * 1024;
+const MAX_TIME: Duration = Duration::from_secs(10);
+/// Of one line that is shown, in bytes.
+const MAX_LINE: usize = 400;
+/// Of a compiled pattern, in bytes.
+const MAX_PATTERN: usize = 1024 * 1024;
+
+pub struct Search;
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct Args {
+    #[serde(default)]
+    pattern: Option<String>,
+    #[serde(default)]
+    path: Option<String>,
+    #[serde(default)]
+    glob: Option<String>,
+    #[serde(default)]
+    case_sensitive: bool,
+    #[serde(default)]
+    limit: Option<usize>,
+}
+
+impl Tool for Search {
+    fn name(&self) -> &'static str {
+        "search"
+    }
+
+    fn describe(&self) -> ToolSpec {
+        ToolSpec {
+            name: self.name().to_owned(),
+            description: "Searches files below a folder of your workspace, or another one with the user's consent. \
+                `pattern` is a regular expression for lines; without it, files are found by `glob` alone, such as \
+                `**/*.md`. What a .gitignore names is passed over."
+                .to_owned(),
+            schema: object(
+                &[],
+                json!({
+                    "pattern": { "type": "string" },
+                    "path": { "type": "string" },
+                    "glob": { "type": "string" },
+                    "caseSensitive": { "type": "boolean" },
+                    "limit": { "type": "integer", "minimum": 1, "maximum": MAX_LIMIT },
+                }),
+            ),
+        }
+    }
+
+    fn call<'a>(&'a self, context: &'a ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolResult, Failed>> {
+        Box::pin(async move {
+            let args: Args = arguments(args)?;
+            if args.pattern.is_none() && args.glob.is_none() {
+                return Err(Failed::new("give `pattern` for what is in files, `glob` for their names, or both"));
+            }
+            let place = context.find(args.path.clone().unwrap_or_else(|| ".".to_owned())).await?;
+            context.permit(What::Read(place.path.clone())).await?;
+            let untrusted = (!place.inside).then(|| format!("the folder {}", place.path.display()));
+            let places = context.places.clone();
+            let stop = context.stopped();
+            let found = blocking(move || search(&places, &place, &args, &|| stop.is_cancelled())).await?;
+            Ok(ToolResult { untrusted, ..ToolResult::own(found) })
+        })
+    }
+}
+
+/// What was found so far, and whether there is room for more.
+struct Found {
+    out: String,
+    count: usize,
+    limit: usize,
+    began: Instant,
+}
+
+impl Found {
+    fn add(&mut self, line: &str) -> bool {
+        self.out.push_str(line);
+        self.out.push('\n');
+        self.count += 1;
+        self.has_room()
+    }
+
+    fn has_room(&self) -> bool {
+        self.count < self.limit && self.out.len() < MAX_RESULT
+    }
+
+    fn late(&self) -> bool {
+        self.began.elapsed() > MAX_TIME
+    }
+}
+
+fn search(places: &Places, place: &Place, args: &Args, stopped: &dyn Fn() -> bool) -> Result<String, Failed> {
+    let matcher = args.pattern.as_deref().map(|pattern| matcher(pattern, args.case_sensitive)).transpose()?;
+    let mut overrides = OverrideBuilder::new(&place.path);
+    if let Some(glob) = &args.glob {
+        overrides.add(glob).map_err(|error| Failed(format!("`glob` is no pattern of names: {error}")))?;
+    }
+    let overrides = overrides.build().map_err(|error| Failed(format!("`glob` is no pattern of names: {error}")))?;
+    let mut walk = WalkBuilder::new(&place.path);
+    // Nothing of the user's own settings, nor of folders above: an answer depends on what is searched alone.
+    walk.follow_links(false).git_global(false).parents(false).require_git(false).hidden(false).overrides(overrides);
+    let own = places.clone();
+    walk.filter_entry(move |entry| own.own(entry.path()).is_none() && entry.file_name() != ".git");
+    let mut searcher = SearcherBuilder::new()
+        .line_number(true)
+        .binary_detection(BinaryDetection::quit(0))
+        .heap_limit(Some(1 << 22))
+        .build();
+    let limit = args.limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT);
+    let mut found = Found { out: String::new(), count: 0, limit, began: Instant::now() };
+    let mut files = 0;
+    for entry in walk.build() {
+        if stopped() {
+            return Err(Failed::new("stopped"));
+        }
+        // A folder that may not be read hides what is in it, and nothing else.
+        let Ok(entry) = entry else { continue };
+        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
+            continue;
+        }
+        files += 1;
+        if files > MAX_FILES || found.late() {
+            found.out.push_str("(the search ended early: too many files. Name a narrower `path` or `glob`.)\n");
+            break;
+        }
+        let shown = places.shown(entry.path());
+        let room = match &matcher {
+            None => found.add(&shown),
+            Some(matcher) => {
+                let place = Place { path: entry.path().to_owned(), inside: place.inside };
+                lines(&mut searcher, matcher, places, &place, &shown, &mut found)
+            }
+        };
+        if !room {
+            found.out.push_str("(there is more; name a narrower pattern, `path` or `glob`)\n");
+            break;
+        }
+    }
+    match found.out.is_empty() {
+        true => Ok(format!("(nothing found in {files} files)")),
+        false => Ok(found.out),
+    }
+}
+
+/// Looks into one file; whether there is room for what others hold.
+fn lines(
+    searcher: &mut Searcher,
+    matcher: &RegexMatcher,
+    places: &Places,
+    place: &Place,
+    shown: &str,
+    found: &mut Found,
+) -> bool {
+    // Gone, a link now, or not to be read: it is passed over.
+    let Ok(file) = disk::open(places, place) else { return true };
+    if file.metadata().map_or(true, |about| about.len() > MAX_SIZE) {
+        return true;
+    }
+    let sink = Lossy(|number, line| {
+        let mut line = line.trim_end().to_owned();
+        if end_cut(&mut line, MAX_LINE) {
+            line.push('…');
+        }
+        Ok::<bool, io::Error>(found.add(&format!("{shown}:{number}: {line}")) && !found.late())
+    });
+    if let Err(error) = searcher.search_file(matcher, &file, sink) {
+        tracing::debug!(%error, "a file that could not be searched");
+    }
+    found.has_room()
+}
+
+fn matcher(pattern: &str, case_sensitive: bool) -> Result<RegexMatcher, Failed> {
+    RegexMatcherBuilder::new()
+        .case_insensitive(!case_sensitive)
+        .line_terminator(Some(b'\n'))
+        .size_limit(MAX_PATTERN)
+        .build(pattern)
+        .map_err(|error| Failed(format!("`pattern` is no regular expression that can be searched for: {error}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn searched(args: Value) -> String {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (home, workspace) = (folder.path().join("home"), folder.path().join("work"));
+        fs::create_dir_all(&home).expect("a folder");
+        let places = Places::of(&workspace, &home).expect("places");
+        for (name, text) in [
+            ("a.txt", "one\nTwo\nthree\n"),
+            ("sub/b.md", "two here\n"),
+            ("sub/binary", "\0two two\n"),
+            (".hidden", "two hidden\n"),
+            (".git/config", "two of git\n"),
+            (".gitignore", "ignored\n"),
+            ("ignored", "two ignored\n"),
+        ] {
+            let path = places.workspace().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        let args: Args = arguments(args).expect("arguments");
+        let found = search(&places, &places.find(".").expect("a place"), &args, &|| false).expect("searches");
+        let mut lines: Vec<_> = found.lines().collect();
+        lines.sort_unstable();
+        lines.join("\n")
+    }
+
+    #[test]
+    fn lines_and_names_are_found() {
+        assert_eq!(searched(json!({ "pattern": "^two" })), ".hidden:1: two hidden\na.txt:2: Two\nsub/b.md:1: two here");
+        assert_eq!(
+            searched(json!({ "pattern": "two", "caseSensitive": true, "glob": "*.md" })),
+            "sub/b.md:1: two here"
+        );
+        assert_eq!(searched(json!({ "glob": "**/*.md" })), "sub/b.md");
+        assert_eq!(searched(json!({ "pattern": "nowhere" })), "(nothing found in 5 files)");
+        let cut = searched(json!({ "pattern": "t", "limit": 1 }));
+        assert!(cut.contains("there is more"), "{cut}");
+    }
+
+    #[test]
+    fn a_pattern_that_is_none_is_said() {
+        for pattern in ["(", "a{100000}{100000}", "a\nb"] {
+            assert!(matcher(pattern, false).is_err(), "{pattern}");
+        }
+    }
+}

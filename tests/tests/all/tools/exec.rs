@@ -1,0 +1,135 @@
+//! `exec` and `process`: what runs, what it prints, what it may not do.
+
+use serde_json::json;
+use simpleclaw_tests::Encoding;
+
+use super::{enforced, run, workspace};
+use crate::chat::with_model;
+
+/// A plain command and a script run in the workspace; what they print is streamed and given, and so is how they failed.
+#[tokio::test]
+async fn commands_run_and_say_how_they_ended() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    std::fs::write(workspace(&gateway).join("a.txt"), "hello\n").expect("a file");
+    let calls = [
+        ("exec", json!({ "argv": ["cat", "a.txt"] })),
+        ("exec", json!({ "command": "cat a.txt | tr a-z A-Z; echo made > b.txt" })),
+        ("exec", json!({ "command": "echo out; echo err >&2; exit 3" })),
+        ("exec", json!({ "argv": ["true"] })),
+        // Reads its input to the end: there is none.
+        ("exec", json!({ "argv": ["cat"] })),
+    ];
+    let told = run(&model, &mut client, "r", Some("allow-once"), &calls).await;
+    let results = told.results();
+    assert_eq!(results[0], (false, "hello".to_owned()));
+    assert_eq!(results[1], (false, "HELLO".to_owned()));
+    assert!(results[2].0 && results[2].1.contains("out") && results[2].1.contains("err"), "{:?}", results[2]);
+    assert!(results[2].1.contains("it ended with code 3"), "{}", results[2].1);
+    assert_eq!(results[3], (false, "(it printed nothing)".to_owned()));
+    assert!(!results[4].0, "{:?}", results[4]);
+    assert!(told.output().contains("hello") && told.output().contains("HELLO"), "{}", told.output());
+    assert_eq!(std::fs::read_to_string(workspace(&gateway).join("b.txt")).expect("a file"), "made\n");
+    if enforced(&mut client).await {
+        assert_eq!(told.asked.len(), 0, "what stays inside is not asked about: {:?}", told.asked);
+    }
+}
+
+/// Inside the sandbox there is no network, nothing of the gateway's and nothing of anybody's home.
+#[tokio::test]
+async fn a_confined_command_stays_in() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    if !enforced(&mut client).await {
+        // What cannot be enforced is asked about; `approvals` has that.
+        return;
+    }
+    let home = gateway.home.path();
+    std::fs::write(home.join("secrets.yaml"), "canary: 1\n").expect("a file");
+    let own = home.display();
+    let calls = [
+        ("exec", json!({ "command": format!("cat {own}/secrets.yaml {own}/token {own}/config.yaml") })),
+        ("exec", json!({ "command": format!("echo evil > {own}/config.yaml") })),
+        ("exec", json!({ "command": "echo x > /etc/simpleclaw-was-here" })),
+        ("exec", json!({ "command": format!("exec 3<>/dev/tcp/127.0.0.1/{}", gateway.port) })),
+        ("exec", json!({ "command": "env" })),
+    ];
+    let told = run(&model, &mut client, "r", None, &calls).await;
+    let results = told.results();
+    for (is_error, words) in &results[..4] {
+        assert!(*is_error && !words.contains("canary") && !words.contains(&gateway.token), "{words}");
+    }
+    assert!(!results[4].1.contains("SIMPLECLAW_HOME"), "{}", results[4].1);
+    assert!(!std::path::Path::new("/etc/simpleclaw-was-here").exists());
+}
+
+/// Output without end is cut, the rest is counted, and the gateway does not grow.
+#[tokio::test]
+async fn output_without_end_is_bounded() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let before = gateway.rss();
+    let endless = json!({ "argv": ["yes", "a line that comes again and again"], "timeoutSeconds": 2 });
+    let told = run(&model, &mut client, "r", Some("allow-once"), &[("exec", endless)]).await;
+    let (is_error, words) = told.result();
+    assert!(
+        is_error && words.contains("timeoutSeconds") && words.contains("left out"),
+        "{}",
+        &words[words.len() - 300..]
+    );
+    assert!(words.len() < 64 * 1024, "{}", words.len());
+    assert!(told.output().len() <= 1024 * 1024 + 4096, "{}", told.output().len());
+    assert!(gateway.rss() < before + 64 * 1024 * 1024);
+}
+
+/// A program in the background is polled, written to and killed; it is its own session's alone, and there are only so many.
+#[tokio::test]
+async fn programs_in_the_background() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let start = json!({ "argv": ["cat"], "background": true });
+    let told = run(&model, &mut client, "start", Some("allow-once"), &[("exec", start.clone())]).await;
+    let (is_error, words) = told.result();
+    assert!(!is_error, "{words}");
+    let id = words.split('"').nth(1).expect("an id").to_owned();
+    let calls = [
+        ("process", json!({ "action": "write", "id": id, "text": "ping\n" })),
+        ("process", json!({ "action": "poll", "id": id, "waitSeconds": 20 })),
+        ("process", json!({ "action": "list" })),
+        ("process", json!({ "action": "kill", "id": id })),
+        ("process", json!({ "action": "poll", "id": id })),
+    ];
+    let told = run(&model, &mut client, "use", None, &calls).await;
+    let results = told.results();
+    assert!(results[1].1.contains("ping") && results[1].1.contains("goes on"), "{}", results[1].1);
+    assert!(results[2].1.contains(&id) && results[2].1.contains("cat"), "{}", results[2].1);
+    assert!(results[3].1.contains("stopped") && results[4].1.contains("stopped"), "{results:?}");
+    let many: Vec<_> = (0..5).map(|_| ("exec", start.clone())).collect();
+    let told = run(&model, &mut client, "many", Some("allow-once"), &many).await;
+    let results = told.results();
+    assert!(results[..4].iter().all(|(is_error, _)| !is_error), "{results:?}");
+    assert!(results[4].0 && results[4].1.contains("no more may"), "{:?}", results[4]);
+}
+
+/// What a command brings from the network taints the session, over a restart too.
+#[tokio::test]
+async fn the_network_taints() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let call = json!({ "argv": ["echo", "from outside"], "network": true, "description": "to see\u{202e} it" });
+    let told = run(&model, &mut client, "r", Some("allow-once"), &[("exec", call.clone())]).await;
+    assert_eq!((told.asked.len(), &told.asked[0]["action"]["network"]), (1, &json!(true)));
+    assert!(!told.asked[0]["action"]["description"].to_string().contains('\u{202e}'));
+    assert_eq!(told.asked[0]["origin"]["untrusted"], json!([]));
+    assert!(told.result().1.contains("Content from outside"), "{}", told.result().1);
+    let home = gateway.crash().await;
+    let gateway = simpleclaw_tests::Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let told = run(&model, &mut client, "again", Some("deny"), &[("exec", call.clone())]).await;
+    assert_eq!(told.asked[0]["origin"]["untrusted"], json!(["the command echo from outside"]));
+    assert!(told.result().0);
+    // A session that begins anew has nothing from outside.
+    client.ok("sessions.reset", json!({ "key": "main" })).await;
+    let told = run(&model, &mut client, "anew", Some("deny"), &[("exec", call)]).await;
+    assert_eq!(told.asked[0]["origin"]["untrusted"], json!([]));
+}

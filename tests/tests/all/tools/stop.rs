@@ -1,0 +1,143 @@
+//! Stopping: at once, at any moment, with all that was started (trust.md, Stop).
+
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use simpleclaw_tests::fakes::Answer;
+use simpleclaw_tests::{DEADLINE, Encoding, RawClient, within};
+
+use super::{follow, phase, run, script, workspace};
+use crate::chat::{send, with_model};
+
+/// A script that says its children's numbers and never ends: one in its own session, one that ignores signals.
+const ENDLESS: &str = "setsid sleep 1000 & echo $! >> pids; (trap '' TERM INT HUP; sleep 1000) & echo $! >> pids; \
+    echo $$ >> pids; echo ready; while :; do sleep 1; done";
+/// Everything runs: what is stopped here is the same without walls.
+const FULL: &str = "tools: {exec: {mode: full, sandbox: off}}";
+
+fn pids(gateway: &simpleclaw_tests::Gateway) -> Vec<i32> {
+    let text = std::fs::read_to_string(workspace(gateway).join("pids")).expect("the numbers");
+    text.lines().map(|line| line.parse().expect("a number")).collect()
+}
+
+/// Whether a process goes on: it is there, and neither dead nor frozen.
+fn goes_on(pid: i32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
+    state.is_some_and(|state| !matches!(state, 'T' | 't' | 'Z' | 'X'))
+}
+
+async fn until_gone(pids: &[i32]) {
+    let gone = async {
+        while pids.iter().any(|pid| std::path::Path::new(&format!("/proc/{pid}/exe")).read_link().is_ok()) {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(DEADLINE, "end of every process", gone).await;
+}
+
+/// Whichever way a stop comes, it is acknowledged quickly, everything is frozen by then, and dead soon after.
+#[tokio::test]
+async fn a_stop_takes_the_children_with_it() {
+    for method in ["chat.abort", "runs.abort", "gateway.pause"] {
+        let (model, gateway) = with_model(FULL).await;
+        let mut client = gateway.connect(Encoding::Msgpack).await;
+        script(&model, &[("exec", json!({ "command": ENDLESS }))]);
+        client.ok("chat.send", send("main", "go", "r")).await;
+        let ready =
+            |event: &Value| event["payload"]["data"]["chunk"].as_str().is_some_and(|text| text.contains("ready"));
+        client.event_where("ready", ready).await;
+        let pids = pids(&gateway);
+        assert!(pids.iter().all(|pid| goes_on(*pid)), "{pids:?}");
+        let began = Instant::now();
+        let params = if method == "chat.abort" { json!({ "sessionKey": "main" }) } else { json!({}) };
+        let stopped = client.ok(method, params).await;
+        assert_eq!(stopped["runIds"], json!(["r"]), "{method}");
+        assert!(began.elapsed() < Duration::from_secs(2), "{method}: {:?}", began.elapsed());
+        // The signal is there: nothing of theirs runs any more. The state follows when the system looks at them next.
+        let frozen = async {
+            while pids.iter().any(|pid| goes_on(*pid)) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within(Duration::from_millis(250), method, frozen).await;
+        assert_eq!(client.run_to_end("r").await.pop().expect("an end")["state"], "aborted");
+        until_gone(&pids).await;
+    }
+}
+
+/// Programs in the background end with a stop of their session, and with the gateway.
+#[tokio::test]
+async fn what_goes_in_the_background_is_stopped_too() {
+    let (model, mut gateway) = with_model(FULL).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let call = json!({ "command": ENDLESS, "background": true });
+    run(&model, &mut client, "one", None, &[("exec", call.clone())]).await;
+    let first = pids(&gateway);
+    client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
+    until_gone(&first).await;
+    std::fs::remove_file(workspace(&gateway).join("pids")).expect("the numbers");
+    run(&model, &mut client, "two", None, &[("exec", call)]).await;
+    let second = pids(&gateway);
+    client.ok("gateway.shutdown", json!({})).await;
+    assert_eq!(gateway.exited().await.code(), Some(0));
+    until_gone(&second).await;
+}
+
+/// Stopped at any moment, a run ends once, as aborted or answered, and the next one goes.
+#[tokio::test]
+async fn stopped_at_random_moments() {
+    let (model, gateway) = with_model(FULL).await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    for round in 0..20_u64 {
+        let id = format!("r{round}");
+        let calls: Vec<_> = (0..3).map(|_| ("exec", json!({ "command": "sleep 0.05; echo x >> log" }))).collect();
+        script(&model, &calls);
+        client.ok("chat.send", send("main", "go", &id)).await;
+        // Not random by chance: each round a little later.
+        tokio::time::sleep(Duration::from_millis(round * 17 % 240)).await;
+        client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
+        let told = follow(&mut client, &id, None).await;
+        assert!(matches!(told.end["state"].as_str(), Some("aborted" | "final")), "{}", told.end);
+        assert_no_more(&mut client, &id).await;
+        clear(&model, &mut client, &format!("clear{round}")).await;
+    }
+}
+
+/// What the model was still to say belongs to no later run.
+async fn clear(model: &simpleclaw_tests::fakes::Model, client: &mut RawClient, id: &str) {
+    let mut round = 0;
+    loop {
+        let id = format!("{id}-{round}");
+        model.script([Answer::deltas(["cleared"])]);
+        client.ok("chat.send", send("main", "next", &id)).await;
+        let told = follow(client, &id, None).await;
+        assert_eq!(told.end["state"], "final", "{}", told.end);
+        if told.end["message"].to_string().contains("cleared") {
+            return;
+        }
+        round += 1;
+    }
+}
+
+async fn assert_no_more(client: &mut RawClient, id: &str) {
+    let late = client.events_so_far().await;
+    let late: Vec<_> = late.iter().filter(|event| event["runId"] == id).collect();
+    assert!(late.is_empty(), "after the end: {late:?}");
+}
+
+/// A question that nobody answers ends with a stop; it can be answered no more, and the command never ran.
+#[tokio::test]
+async fn a_stop_withdraws_the_question() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    script(&model, &[("exec", json!({ "command": "echo ran > ran", "unconfined": true }))]);
+    client.ok("chat.send", send("main", "go", "r")).await;
+    let waiting = phase(&mut client, "r", "waiting_approval").await;
+    client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
+    assert_eq!(client.run_to_end("r").await.pop().expect("an end")["state"], "aborted");
+    let late = json!({ "id": waiting["approvalId"], "decision": "allow-once" });
+    assert_eq!(client.err("exec.approval.resolve", late).await["code"], "CONFLICT");
+    assert_eq!(client.ok("exec.approval.list", json!({})).await["approvals"], json!([]));
+    assert!(!workspace(&gateway).join("ran").exists());
+}
