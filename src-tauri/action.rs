@@ -8,6 +8,8 @@ pub enum Action {
     OpenSession(String),
     /// How the gateway is.
     Dashboard,
+    /// The window that asks.
+    Approvals,
     Settings,
     ShowFailure,
     StopAll,
@@ -20,9 +22,10 @@ pub enum Action {
     Quit,
 }
 
-const PLAIN: [(&str, Action); 11] = [
+const PLAIN: [(&str, Action); 12] = [
     ("open-chat", Action::OpenChat),
     ("dashboard", Action::Dashboard),
+    ("approvals", Action::Approvals),
     ("settings", Action::Settings),
     ("show-failure", Action::ShowFailure),
     ("stop-all", Action::StopAll),

@@ -15,7 +15,7 @@ use crate::action::Action;
 use crate::gateway::{Link, Request};
 use crate::state::Phase;
 use crate::tray::{self, Tray};
-use crate::{HIDDEN, commands, platform, windows};
+use crate::{HIDDEN, asking, commands, hotkey, platform, windows};
 
 /// What every part of the app shares.
 pub struct Desktop {
@@ -45,16 +45,21 @@ pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
             }
         }))
         .plugin(tauri_plugin_autostart::Builder::new().app_name("SimpleClaw").arg(HIDDEN).build())
+        .plugin(tauri_plugin_global_shortcut::Builder::new().build())
         .plugin(tauri_plugin_notification::init())
         .plugin(tauri_plugin_opener::init())
         .plugin(
-            tauri_plugin_window_state::Builder::new().with_state_flags(state).with_denylist(&[windows::FAILED]).build(),
+            tauri_plugin_window_state::Builder::new()
+                .with_state_flags(state)
+                .with_denylist(&[windows::FAILED, windows::APPROVAL])
+                .build(),
         )
         .register_uri_scheme_protocol(windows::FAILED, |_, request| windows::failed_page(&request))
         .invoke_handler(tauri::generate_handler![
             commands::gateway_endpoint,
             commands::open_external,
             commands::notify,
+            commands::done_asking,
             commands::failure,
             commands::start_again,
             commands::open_config,
@@ -75,6 +80,8 @@ pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
             });
             tray::start(app.handle());
             tauri::async_runtime::spawn(follow(app.handle().clone(), hidden));
+            tauri::async_runtime::spawn(asking::follow(app.handle().clone()));
+            tauri::async_runtime::spawn(hotkey::follow(app.handle().clone()));
             match signals {
                 Ok(signals) => drop(tauri::async_runtime::spawn(quit_on_signal(app.handle().clone(), signals))),
                 Err(error) => tracing::warn!(%error, "signals will end the app without a goodbye"),
@@ -99,6 +106,7 @@ pub fn act(app: &AppHandle, action: Action) {
         Action::OpenChat => on_main(app, |app| open(app, None)),
         Action::OpenSession(key) => on_main(app, move |app| open(app, Some(&windows::of_session(&key)))),
         Action::Dashboard => on_main(app, |app| open(app, Some("#/health"))),
+        Action::Approvals => asking::ask(app),
         Action::Settings => on_main(app, |app| open(app, Some("#/settings"))),
         Action::ShowFailure => on_main(app, windows::open_failed),
         Action::StopAll => desktop.link.ask(Request::StopAll),
@@ -200,7 +208,7 @@ async fn quit_on_signal(app: AppHandle, mut signals: platform::EndSignals) {
 }
 
 /// Windows and menus belong to the main thread.
-fn on_main(app: &AppHandle, work: impl FnOnce(&AppHandle) + Send + 'static) {
+pub fn on_main(app: &AppHandle, work: impl FnOnce(&AppHandle) + Send + 'static) {
     let handle = app.clone();
     if let Err(error) = app.run_on_main_thread(move || work(&handle)) {
         tracing::warn!(%error, "the app is ending");

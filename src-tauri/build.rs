@@ -2,7 +2,7 @@
 
 /// Each becomes a permission that a window has only where a file in `capabilities/` gives it.
 const COMMANDS: &[&str] =
-    &["gateway_endpoint", "open_external", "notify", "failure", "start_again", "open_config", "quit"];
+    &["gateway_endpoint", "open_external", "notify", "done_asking", "failure", "start_again", "open_config", "quit"];
 
 fn main() {
     // The web UI goes into the app, and nothing else notices that it was built anew.

@@ -7,6 +7,7 @@ use tauri_plugin_opener::OpenerExt as _;
 
 use crate::action::Action;
 use crate::app::{self, Desktop};
+use crate::asking;
 use crate::gateway::Request;
 use crate::state::{Endpoint, Failure, Phase};
 
@@ -45,6 +46,12 @@ pub fn open_external(app: AppHandle, url: tauri::Url) -> Result<(), String> {
 pub fn notify(app: AppHandle, title: &str, body: &str) -> Result<(), String> {
     let cut = |text: &str| text.chars().take(NOTIFICATION_LENGTH).collect::<String>();
     app.notification().builder().title(cut(title)).body(cut(body)).show().map_err(|error| error.to_string())
+}
+
+/// Nothing waits any more: the window that asks goes, until something does.
+#[tauri::command]
+pub fn done_asking(app: AppHandle, desktop: Managed<'_, Desktop>) {
+    asking::done(&app, &desktop.link.state().borrow());
 }
 
 /// Why the gateway did not start; nothing where it runs by now.

@@ -6,13 +6,17 @@ use std::time::Duration;
 
 use simpleclaw_client::{Client, ClientEvent, Events, Options, Token};
 use simpleclaw_gateway::{Gateway, StopReason};
-use simpleclaw_protocol::methods::KeyOnlyParams;
+use simpleclaw_protocol::approval::ApprovalDecision;
+use simpleclaw_protocol::methods::approvals::{ApprovalList, ApprovalResolve, ApprovalResolveParams, Surface};
+use simpleclaw_protocol::methods::config::{ConfigGet, ConfigGetParams};
 use simpleclaw_protocol::methods::gateway::{GatewayPause, GatewayRestart, GatewayResume, Health, HealthParams};
 use simpleclaw_protocol::methods::runs::{RunsAbort, RunsAbortParams};
 use simpleclaw_protocol::methods::sessions::{SessionsList, SessionsListParams};
+use simpleclaw_protocol::methods::{KeyOnlyParams, NoParams};
 use tokio::sync::{mpsc, watch};
 
 use crate::gateway::{Next, Request, sentence};
+use crate::hotkey;
 use crate::state::{Endpoint, Failure, Phase, RECENT_SESSIONS, State};
 
 /// How long a graceful end may take.
@@ -121,6 +125,13 @@ impl Connection {
             Request::Pause(true) => self.client.call::<GatewayPause>(&key).await.map(drop),
             Request::Pause(false) => self.client.call::<GatewayResume>(&key).await.map(drop),
             Request::Restart => self.client.call::<GatewayRestart>(&key).await.map(drop),
+            Request::Decide { id, allow } => {
+                let decision = if allow { ApprovalDecision::AllowOnce } else { ApprovalDecision::Deny };
+                let surface = Some(Surface::Dialog);
+                let answer =
+                    ApprovalResolveParams { id, decision, rule: None, reason: None, surface, idempotency_key: None };
+                self.client.call::<ApprovalResolve>(&answer).await.map(drop)
+            }
             Request::Start { .. } | Request::Quit(_) => Ok(()),
         };
         if let Err(error) = result {
@@ -133,6 +144,10 @@ impl Connection {
         match event {
             ClientEvent::Event(frame) => {
                 state.send_if_modified(|state| state.hear(&frame));
+                if frame.name == "config.changed" {
+                    let stop_hotkey = self.stop_hotkey().await;
+                    state.send_modify(|state| state.stop_hotkey = stop_hotkey);
+                }
             }
             ClientEvent::Connected(_) | ClientEvent::Gap { .. } | ClientEvent::Lagged(_) => self.refetch(state).await,
             // Our own gateway is not lost with one of its connections.
@@ -148,6 +163,16 @@ impl Connection {
         None
     }
 
+    /// The keys that stop all answers; `None` where the person wants none.
+    async fn stop_hotkey(&self) -> Option<String> {
+        let path = Some("desktop.stopAllHotkey".to_owned());
+        let key = match self.client.call::<ConfigGet>(&ConfigGetParams { path }).await {
+            Ok(answer) => answer.value.as_str().unwrap_or(hotkey::DEFAULT).to_owned(),
+            Err(_) => hotkey::DEFAULT.to_owned(),
+        };
+        (key != hotkey::OFF).then_some(key)
+    }
+
     /// Replaces everything known by what the gateway says now.
     async fn refetch(&self, state: &watch::Sender<State>) {
         let recent = SessionsListParams { limit: u32::try_from(RECENT_SESSIONS).ok(), ..SessionsListParams::default() };
@@ -158,11 +183,16 @@ impl Connection {
             None => Phase::Attached { pid: self.owner },
         };
         let endpoint = Some(self.endpoint.clone());
+        // Each on its own: a token that may not answer approvals still shows the rest.
+        let approvals = self.client.call::<ApprovalList>(&NoParams {}).await.ok().map(|list| list.approvals);
+        let stop_hotkey = self.stop_hotkey().await;
         match answers {
-            Ok((health, list)) => {
+            Ok((health, list)) => state.send_modify(|state| {
+                let busy = health.runs.active > 0;
+                let may_ask = std::mem::take(&mut state.may_ask).into_iter().filter(|_| busy).collect();
                 let (health, sessions) = (Some(health), list.sessions);
-                state.send_replace(State { phase, endpoint, health, sessions });
-            }
+                *state = State { phase, endpoint, health, sessions, approvals, may_ask, stop_hotkey };
+            }),
             // Events go on from here, and the next connection asks again.
             Err(error) => {
                 tracing::warn!(%error, "the gateway did not say how it is");

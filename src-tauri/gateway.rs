@@ -30,6 +30,11 @@ pub enum Request {
     Restart,
     StopAll,
     Pause(bool),
+    /// Answers an approval: once, or not at all.
+    Decide {
+        id: String,
+        allow: bool,
+    },
     /// End gracefully; answered when the state folder is free.
     Quit(oneshot::Sender<()>),
 }
@@ -104,7 +109,7 @@ async fn wait(requests: &mut mpsc::Receiver<Request>) -> Next {
             Some(Request::Start { any_port }) => return Next::Start { any_port },
             Some(Request::Restart) => return Next::Start { any_port: false },
             Some(Request::Quit(done)) => return Next::Quit(done),
-            Some(Request::StopAll | Request::Pause(_)) => {}
+            Some(Request::StopAll | Request::Pause(_) | Request::Decide { .. }) => {}
             None => return Next::Wait(Phase::Stopped),
         }
     }

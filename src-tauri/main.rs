@@ -8,11 +8,14 @@
 
 mod action;
 mod app;
+mod asking;
 mod commands;
 mod connection;
 mod gateway;
+mod hotkey;
 mod menu;
 mod platform;
+mod question;
 mod state;
 mod tray;
 mod windows;

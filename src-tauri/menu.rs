@@ -6,7 +6,7 @@ use simpleclaw_protocol::health::TodayUsage;
 use simpleclaw_protocol::message::SessionRow;
 
 use crate::action::Action;
-use crate::state::{Phase, State};
+use crate::state::{Phase, State, approvals};
 
 /// Characters of a session's name.
 pub const NAME_LENGTH: usize = 40;
@@ -43,6 +43,10 @@ impl State {
         let mut menu = vec![Entry::Text(self.status_line())];
         if matches!(self.phase, Phase::Failed(_)) {
             menu.push(item(Action::ShowFailure, "Why it did not start…", true));
+        }
+        if self.waiting() > 0 {
+            let label = format!("⚠ {}…", approvals(self.waiting()));
+            menu.push(item(Action::Approvals, &label, true));
         }
         if let Some(health) = self.health.as_ref().filter(|_| live) {
             menu.push(Entry::Text(today(&health.usage)));

@@ -3,16 +3,24 @@
 //!
 //! Deliberately elsewhere: the menu's entries (`menu`), hearing the gateway (`connection`), drawing icon and menu (`tray`), acting on a click (`app`).
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use serde::Serialize;
 use simpleclaw_client::EventFrame;
-use simpleclaw_protocol::events::SessionChangedEvent;
+use simpleclaw_protocol::approval::Approval;
+use simpleclaw_protocol::events::{
+    AgentEvent, AgentStream, ApprovalResolvedEvent, LifecyclePhase, SessionChangedEvent,
+};
 use simpleclaw_protocol::health::{ChannelState, Health, SubsystemState};
 use simpleclaw_protocol::message::SessionRow;
 
 /// How many sessions the menu lists.
 pub const RECENT_SESSIONS: usize = 8;
+/// Runs beyond these are not followed; there is a window for approvals then anyway.
+const MAY_ASK: usize = 256;
+/// The provider of the guide, which has no tools.
+const BUILTIN: &str = "builtin";
 
 /// Where the gateway is in its life, as far as this app knows.
 #[derive(Debug, Clone, PartialEq)]
@@ -62,6 +70,12 @@ pub struct State {
     pub health: Option<Health>,
     /// Newest first, at most [`RECENT_SESSIONS`].
     pub sessions: Vec<SessionRow>,
+    /// Those that wait for an answer, oldest first; `None` where the gateway does not tell this client.
+    pub approvals: Option<Vec<Approval>>,
+    /// Runs that have tools, and so may ask.
+    pub may_ask: BTreeSet<String>,
+    /// The keys that stop all answers.
+    pub stop_hotkey: Option<String>,
 }
 
 /// The icon; each has its own shape.
@@ -69,6 +83,8 @@ pub struct State {
 pub enum Icon {
     Ready,
     Working,
+    /// Somebody waits for an answer of the person.
+    NeedsYou,
     Degraded,
     /// Paused, stopped, or not there yet.
     Paused,
@@ -76,7 +92,15 @@ pub enum Icon {
 
 impl State {
     pub fn new(phase: Phase) -> Self {
-        Self { phase, endpoint: None, health: None, sessions: Vec::new() }
+        Self {
+            phase,
+            endpoint: None,
+            health: None,
+            sessions: Vec::new(),
+            approvals: None,
+            may_ask: BTreeSet::new(),
+            stop_hotkey: None,
+        }
     }
 
     /// Takes in one event; says whether anything that is shown here may be different.
@@ -92,10 +116,48 @@ impl State {
                 Ok(changed) => self.put_session(changed.session),
                 Err(_) => return false,
             },
+            "exec.approval.requested" => match event.parse::<Approval>() {
+                Ok(approval) => self.put_approval(approval),
+                Err(_) => return false,
+            },
+            "exec.approval.resolved" => match event.parse::<ApprovalResolvedEvent>() {
+                Ok(outcome) => self.drop_approval(&outcome.id),
+                Err(_) => return false,
+            },
+            "agent.event" => return event.parse::<AgentEvent>().is_ok_and(|event| self.note_run(event)),
             "shutdown" => self.phase = Phase::Stopping,
             _ => return false,
         }
         true
+    }
+
+    fn put_approval(&mut self, approval: Approval) {
+        let waiting = self.approvals.get_or_insert_default();
+        waiting.retain(|other| other.id != approval.id);
+        waiting.push(approval);
+        waiting.sort_by_key(|approval| approval.created_at);
+    }
+
+    fn drop_approval(&mut self, id: &str) {
+        if let Some(waiting) = &mut self.approvals {
+            waiting.retain(|approval| approval.id != id);
+        }
+    }
+
+    /// Takes in what a run does; says whether there are runs that may ask where there were none, or the other way.
+    fn note_run(&mut self, event: AgentEvent) -> bool {
+        let before = self.may_ask.is_empty();
+        match event.stream {
+            AgentStream::Model { provider, .. } if provider == BUILTIN => {}
+            AgentStream::Model { .. } | AgentStream::Tool(_) if self.may_ask.len() < MAY_ASK => {
+                self.may_ask.insert(event.run_id);
+            }
+            AgentStream::Lifecycle { phase: LifecyclePhase::End | LifecyclePhase::Error } => {
+                self.may_ask.remove(&event.run_id);
+            }
+            _ => {}
+        }
+        self.may_ask.is_empty() != before
     }
 
     /// The newest comes first.
@@ -119,6 +181,27 @@ impl State {
         matches!(self.phase, Phase::Running | Phase::Attached { .. })
     }
 
+    /// What waits for an answer and is known, oldest first.
+    pub fn approvals(&self) -> &[Approval] {
+        match &self.approvals {
+            Some(waiting) if self.is_live() => waiting,
+            _ => &[],
+        }
+    }
+
+    /// How many approvals wait, also where they are not for this client to see.
+    pub fn waiting(&self) -> usize {
+        match &self.approvals {
+            Some(_) => self.approvals().len(),
+            None => self.live_health().map_or(0, |health| health.approvals.pending.try_into().unwrap_or(usize::MAX)),
+        }
+    }
+
+    /// Whether a run goes on that may ask.
+    pub fn may_ask(&self) -> bool {
+        self.is_live() && !self.may_ask.is_empty()
+    }
+
     fn live_health(&self) -> Option<&Health> {
         self.health.as_ref().filter(|_| self.is_live())
     }
@@ -136,6 +219,7 @@ impl State {
     pub fn icon(&self) -> Icon {
         match self.live_health() {
             None => Icon::Paused,
+            Some(_) if self.waiting() > 0 => Icon::NeedsYou,
             Some(health) if health.paused => Icon::Paused,
             Some(health) if trouble(health).is_some() => Icon::Degraded,
             Some(health) if health.runs.active > 0 => Icon::Working,
@@ -158,6 +242,7 @@ impl State {
         let mut text = format!("SimpleClaw: {}", self.words());
         let detail = match &self.phase {
             Phase::Failed(failure) => Some(failure.sentence.clone()),
+            _ if self.waiting() > 0 => Some(approvals(self.waiting())),
             _ => self.live_health().and_then(trouble),
         };
         if let Some(detail) = detail {
@@ -186,6 +271,11 @@ impl State {
     }
 }
 
+/// `2 approvals waiting`
+pub fn approvals(count: usize) -> String {
+    format!("{count} {} waiting", if count == 1 { "approval" } else { "approvals" })
+}
+
 /// What is wrong, in words.
 fn trouble(health: &Health) -> Option<String> {
     if let Some(problem) = &health.config_problem {
@@ -206,4 +296,4 @@ fn name_and_version() -> String {
 
 #[cfg(test)]
 #[path = "state_tests.rs"]
-mod tests;
+pub mod tests;

@@ -1,6 +1,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::json;
+use simpleclaw_protocol::approval::{ActionKind, ApprovalAction, ApprovalDecision, ApprovalOrigin, ApprovalState};
 use simpleclaw_protocol::handshake::StateVersion;
 use simpleclaw_protocol::health::{ConfigProblem, Pending, RunCounts, Sandbox, StoreSize, Subsystem, TodayUsage};
 use simpleclaw_protocol::message::{SessionKind, SessionStatus, Usage};
@@ -63,6 +64,41 @@ fn row(key: &str, title: &str, updated_at: i64) -> SessionRow {
         unread: 0,
         pinned: false,
         archived: false,
+    }
+}
+
+pub fn approval(id: &str, created_at: i64) -> Approval {
+    Approval {
+        id: id.into(),
+        state: ApprovalState::Pending,
+        session_key: "agent:main:main".into(),
+        agent_id: "main".into(),
+        run_id: None,
+        tool_call_id: None,
+        action: ApprovalAction {
+            kind: ActionKind::Exec,
+            argv: vec!["true".into()],
+            program: None,
+            script: None,
+            cwd: Some("/w".into()),
+            env_names: vec![],
+            path: None,
+            diff: None,
+            url: None,
+            sandbox: "bubblewrap".into(),
+            network: true,
+            description: None,
+        },
+        why: "It wants the network.".into(),
+        origin: ApprovalOrigin::default(),
+        allowed_decisions: vec![ApprovalDecision::AllowOnce, ApprovalDecision::Deny],
+        proposed_rule: None,
+        created_at: Timestamp(created_at),
+        expires_at: Timestamp(created_at + 1000),
+        decision: None,
+        decided_by: None,
+        decided_at: None,
+        reason: None,
     }
 }
 
@@ -164,6 +200,59 @@ fn the_menu_of_a_gateway_that_runs() {
         "Quit",
     ];
     assert_eq!(lines(&menu), expected);
+}
+
+#[test]
+fn what_waits_for_the_person_comes_before_all_else() {
+    let mut state = state(Phase::Running, with(|health| (health.paused, health.runs.active) = (true, 1)));
+    for (id, at) in [("b", 2), ("a", 1), ("b", 2)] {
+        assert!(state.hear(&event("exec.approval.requested", json!(approval(id, at)))));
+    }
+    let ids: Vec<_> = state.approvals().iter().map(|approval| approval.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(state.icon(), Icon::NeedsYou);
+    assert!(state.tooltip().ends_with("\n2 approvals waiting"), "{}", state.tooltip());
+    assert_eq!(lines(&state.menu(false))[1], "⚠ 2 approvals waiting…");
+    let answered = |id: &str| {
+        json!({
+            "id": id, "sessionKey": "agent:main:main", "agentId": "main", "state": "denied",
+            "decidedAt": Timestamp(3),
+        })
+    };
+    assert!(state.hear(&event("exec.approval.resolved", answered("a"))));
+    assert_eq!(lines(&state.menu(false))[1], "⚠ 1 approval waiting…");
+    assert!(state.hear(&event("exec.approval.resolved", answered("b"))));
+    assert_eq!((state.icon(), state.waiting()), (Icon::Paused, 0));
+    assert!(!lines(&state.menu(false)).iter().any(|line| line.contains("waiting")));
+}
+
+#[test]
+fn what_is_not_ours_to_see_is_counted_all_the_same() {
+    let mut state = state(Phase::Running, with(|health| health.approvals.pending = 3));
+    assert_eq!((state.waiting(), state.icon(), state.approvals().len()), (3, Icon::NeedsYou, 0));
+    state.phase = Phase::Stopping;
+    assert_eq!((state.waiting(), state.icon()), (0, Icon::Paused));
+}
+
+#[test]
+fn runs_with_tools_may_ask_until_they_end() {
+    let mut state = state(Phase::Running, with(|_| ()));
+    let run = |id: &str, stream: &str, data: serde_json::Value| {
+        let said = json!({
+            "runId": id, "sessionKey": "agent:main:main", "agentId": "main", "index": 0, "ts": 0,
+            "stream": stream, "data": data,
+        });
+        event("agent.event", said)
+    };
+    let model = |provider: &str| json!({ "provider": provider, "model": "m", "reason": "default" });
+    assert!(!state.hear(&run("1", "model", model("builtin"))));
+    assert!(!state.may_ask());
+    assert!(state.hear(&run("2", "model", model("anthropic"))));
+    assert!(!state.hear(&run("3", "model", model("anthropic"))), "nothing else is shown for it");
+    assert!(state.may_ask());
+    assert!(!state.hear(&run("2", "lifecycle", json!({ "phase": "end" }))));
+    assert!(state.hear(&run("3", "lifecycle", json!({ "phase": "error" }))));
+    assert!(!state.may_ask());
 }
 
 #[test]

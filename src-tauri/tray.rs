@@ -33,6 +33,8 @@ struct Shown {
 struct Drawn {
     icon: Icon,
     tooltip: String,
+    /// Beside the icon, where a system has a place for it: how many wait.
+    title: Option<String>,
     menu: Vec<Entry>,
 }
 
@@ -98,6 +100,7 @@ fn show(app: &AppHandle) -> tauri::Result<()> {
             }
         })
         .build(app)?;
+    icon.set_title(drawn.title.as_deref())?;
     *shown = Some(Shown { icon, drawn });
     Ok(())
 }
@@ -121,6 +124,9 @@ fn change(app: &AppHandle, shown: &Shown, drawn: &Drawn, anew: bool) -> tauri::R
     if shown.drawn.tooltip != drawn.tooltip {
         shown.icon.set_tooltip(Some(&drawn.tooltip))?;
     }
+    if shown.drawn.title != drawn.title {
+        shown.icon.set_title(drawn.title.as_deref())?;
+    }
     if anew || shown.drawn.menu != drawn.menu {
         shown.icon.set_menu(Some(menu(app, &drawn.menu)?))?;
     }
@@ -129,7 +135,9 @@ fn change(app: &AppHandle, shown: &Shown, drawn: &Drawn, anew: bool) -> tauri::R
 
 fn draw(app: &AppHandle, state: &State) -> Drawn {
     let launch_at_login = app.autolaunch().is_enabled().unwrap_or_default();
-    Drawn { icon: state.icon(), tooltip: state.tooltip(), menu: state.menu(launch_at_login) }
+    // Elsewhere the title is the name of the item, or drawn over its neighbours.
+    let title = Some(state.waiting()).filter(|count| cfg!(target_os = "macos") && *count > 0).map(|n| n.to_string());
+    Drawn { icon: state.icon(), tooltip: state.tooltip(), title, menu: state.menu(launch_at_login) }
 }
 
 fn menu(app: &AppHandle, entries: &[Entry]) -> tauri::Result<Menu<Wry>> {
@@ -172,6 +180,7 @@ fn image(icon: Icon) -> Image<'static> {
         return match icon {
             Icon::Ready => tauri::include_image!("icons/tray/ready-template-44.png"),
             Icon::Working => tauri::include_image!("icons/tray/working-template-44.png"),
+            Icon::NeedsYou => tauri::include_image!("icons/tray/needs-you-template-44.png"),
             Icon::Degraded => tauri::include_image!("icons/tray/degraded-template-44.png"),
             Icon::Paused => tauri::include_image!("icons/tray/paused-template-44.png"),
         };
@@ -181,6 +190,8 @@ fn image(icon: Icon) -> Image<'static> {
         (Icon::Ready, false) => tauri::include_image!("icons/tray/ready-light-44.png"),
         (Icon::Working, true) => tauri::include_image!("icons/tray/working-dark-44.png"),
         (Icon::Working, false) => tauri::include_image!("icons/tray/working-light-44.png"),
+        (Icon::NeedsYou, true) => tauri::include_image!("icons/tray/needs-you-dark-44.png"),
+        (Icon::NeedsYou, false) => tauri::include_image!("icons/tray/needs-you-light-44.png"),
         (Icon::Degraded, true) => tauri::include_image!("icons/tray/degraded-dark-44.png"),
         (Icon::Degraded, false) => tauri::include_image!("icons/tray/degraded-light-44.png"),
         (Icon::Paused, true) => tauri::include_image!("icons/tray/paused-dark-44.png"),

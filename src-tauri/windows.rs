@@ -7,11 +7,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use tauri::http::{Request, Response, header};
-use tauri::{AppHandle, Manager as _, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder};
+use tauri::{
+    AppHandle, Manager as _, PhysicalPosition, Url, WebviewUrl, WebviewWindow, WebviewWindowBuilder, WindowEvent,
+};
 
-use crate::platform;
+use crate::{asking, platform};
 
 pub const CHAT: &str = "chat";
+/// Asks for approvals.
+pub const APPROVAL: &str = "approval";
 /// Also the scheme of its page, which is not part of the web UI.
 pub const FAILED: &str = "failed";
 
@@ -42,6 +46,81 @@ pub fn open_chat(app: &AppHandle, page: Option<&str>) {
         }
         Err(error) => tracing::error!(%error, "the chat window could not be made"),
     }
+}
+
+/// The window that asks for approvals, made where there is none, and hidden until [`show_approval`]; `None` where it
+/// cannot be made. Called on the main thread.
+pub fn approval(app: &AppHandle) -> Option<WebviewWindow> {
+    if let Some(window) = app.get_webview_window(APPROVAL) {
+        return Some(window);
+    }
+    let page = WebviewUrl::App(PathBuf::from("index.html#/approval"));
+    let built = WebviewWindowBuilder::new(app, APPROVAL, page)
+        .title("SimpleClaw asks")
+        .inner_size(600.0, 620.0)
+        .min_inner_size(400.0, 420.0)
+        .always_on_top(true)
+        .visible_on_all_workspaces(true)
+        .minimizable(false)
+        .maximizable(false)
+        .visible(false)
+        .on_navigation(is_own_page)
+        .build();
+    let window = match built {
+        Ok(window) => window,
+        Err(error) => {
+            tracing::error!(%error, "the window for approvals could not be made");
+            return None;
+        }
+    };
+    let hidden = window.clone();
+    window.on_window_event(move |event| {
+        // Closing it answers nothing: what waits goes on waiting, and the page is there at once the next time.
+        if let WindowEvent::CloseRequested { api, .. } = event {
+            api.prevent_close();
+            if let Err(error) = hidden.hide() {
+                tracing::warn!(%error, "the window for approvals could not be hidden");
+            }
+        }
+    });
+    let handle = app.clone();
+    platform::on_page_crash(&window, move || {
+        tracing::error!("the process of the page for approvals died");
+        close(&handle, APPROVAL);
+        asking::page_died(&handle);
+    });
+    Some(window)
+}
+
+/// Shows it on the screen with the pointer, where it is not shown already. Called on the main thread.
+pub fn show_approval(app: &AppHandle) -> Option<WebviewWindow> {
+    let window = approval(app)?;
+    if !window.is_visible().unwrap_or_default()
+        && let Err(error) = put_at_pointer(&window)
+    {
+        tracing::warn!(%error, "the window for approvals could not be placed");
+    }
+    raise(&window);
+    Some(window)
+}
+
+/// Called on the main thread.
+pub fn hide_approval(app: &AppHandle) {
+    if let Some(Err(error)) = app.get_webview_window(APPROVAL).map(|window| window.hide()) {
+        tracing::warn!(%error, "the window for approvals could not be hidden");
+    }
+}
+
+/// In the middle of the screen that has the pointer.
+fn put_at_pointer(window: &WebviewWindow) -> tauri::Result<()> {
+    let pointer = window.cursor_position()?;
+    let Some(monitor) = window.monitor_from_point(pointer.x, pointer.y)? else { return window.center() };
+    let (area, size) = (monitor.work_area(), window.outer_size()?);
+    let middle = |start: i32, room: u32, own: u32| start.saturating_add_unsigned(room.saturating_sub(own) / 2);
+    window.set_position(PhysicalPosition::new(
+        middle(area.position.x, area.size.width, size.width),
+        middle(area.position.y, area.size.height, size.height),
+    ))
 }
 
 /// Shows why the gateway did not start. Called on the main thread.

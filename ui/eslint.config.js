@@ -4,7 +4,7 @@ import globals from "globals";
 import ts from "typescript-eslint";
 import svelteConfig from "./svelte.config.js";
 
-const PAGES = ["chat", "health", "models", "settings", "welcome"];
+const PAGES = ["approvals", "chat", "health", "models", "settings", "welcome"];
 
 /** Components are layered shared → those of a page → views; nothing imports upwards and `lib` imports none of them. */
 const layer = (files, ...forbidden) => ({

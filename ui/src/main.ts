@@ -4,4 +4,13 @@ import "./app.css";
 import "$lib/theme.svelte";
 import App from "./App.svelte";
 
-mount(App, { target: document.getElementById("app")! });
+const target = document.getElementById("app")!;
+/** The window that asks, and nothing else. */
+const asks = (): boolean => window.location.hash === "#/approval";
+
+const asking = asks();
+if (asking) void import("./ApprovalWindow.svelte").then(({ default: ApprovalWindow }) => mount(ApprovalWindow, { target }));
+else mount(App, { target });
+window.addEventListener("hashchange", () => {
+  if (asks() !== asking) window.location.reload();
+});

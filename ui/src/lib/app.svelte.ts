@@ -1,8 +1,10 @@
 /** The one instance of everything that lives as long as the page. */
+import { Approvals } from "./approvals/approvals.svelte";
 import { Chat } from "./chat/chat.svelte";
 import { newId } from "./chat/ids";
+import { getIn } from "./config/paths";
 import { GatewayClient, type Connection, type Issue } from "./gateway/client";
-import type { Health, Method } from "./gateway/wire";
+import type { Approval, Health, Method } from "./gateway/wire";
 import { detectHost, type Host } from "./host/host";
 import { Notices } from "./notices.svelte";
 import { chatHref, route } from "./route.svelte";
@@ -11,6 +13,7 @@ import { t } from "./strings";
 export class App {
   readonly host: Host;
   readonly client: GatewayClient;
+  readonly approvals: Approvals;
   readonly chat: Chat;
   readonly notices: Notices;
   connection = $state.raw<Connection>({ status: "connecting" });
@@ -19,6 +22,8 @@ export class App {
   /** From the gateway's question for a token until a connection stands. */
   asking = $state(false);
   paused = $state(false);
+  /** Commands run without a question: the mode `full`. */
+  unasked = $state(false);
   /** What a screen reader is told when an answer is complete. */
   announcement = $state("");
 
@@ -26,12 +31,14 @@ export class App {
     this.host = detectHost();
     this.client = new GatewayClient({
       endpoint: () => this.host.endpoint(),
-      identity: { version: __VERSION__, platform: platform(), instanceId: instanceId() },
+      identity: identity(),
       events: [
         "chat.event",
         "agent.event",
         "session.message",
         "session.changed",
+        "exec.approval.requested",
+        "exec.approval.resolved",
         "models.changed",
         "config.changed",
         "health",
@@ -43,13 +50,15 @@ export class App {
       validate,
     });
     this.notices = new Notices(this.host);
-    this.chat = new Chat(this.client, {
+    this.approvals = new Approvals(this.client, "web", { requested: (approval) => this.#tellOf(approval) });
+    this.chat = new Chat(this.client, this.approvals, {
       answered: (sessionKey, text) => {
         if (sessionKey === route.sessionKey) this.announcement = text;
       },
       ended: (sessionKey, ok) => this.#notify(sessionKey, ok),
     });
     this.client.onState((state) => this.#onState(state));
+    this.client.on("config.changed", () => void this.#readMode());
     this.client.on("health", (health) => (this.paused = health.paused));
     this.client.on("gateway.paused", () => (this.paused = true));
     this.client.on("gateway.resumed", () => (this.paused = false));
@@ -80,7 +89,27 @@ export class App {
     this.everOnline = true;
     const health: Partial<Health> = state.hello.snapshot.health;
     this.paused = health.paused ?? false;
+    void this.#readMode();
     route.sessionKey ??= state.hello.snapshot.sessionDefaults.mainSessionKey;
+  }
+
+  async #readMode(): Promise<void> {
+    try {
+      const { value } = await this.client.call("config.get", {});
+      this.unasked = getIn(value, ["tools", "exec", "mode"]) === "full";
+    } catch {
+      // Whoever may not read the configuration is not told.
+    }
+  }
+
+  /** The app itself tells of it, window or not. */
+  #tellOf(approval: Approval): void {
+    this.announcement = t.approvals.asks[approval.action.kind](approval.agentId);
+    if (this.host.kind === "tauri") return;
+    const open = (): void => {
+      window.location.hash = "#/approvals";
+    };
+    this.notices.tell(this.announcement, t.notices.asks, open);
   }
 
   #notify(sessionKey: string, ok: boolean): void {
@@ -92,8 +121,13 @@ export class App {
   }
 }
 
+/** What a connection of this page says about it. */
+export function identity(): { version: string; platform: string; instanceId: string } {
+  return { version: __VERSION__, platform: platform(), instanceId: instanceId() };
+}
+
 /** The validator and the schemas are not part of the first load. */
-async function validate(method: Method, params: object): Promise<Issue[]> {
+export async function validate(method: Method, params: object): Promise<Issue[]> {
   return (await import("./gateway/validate")).validate(method, params);
 }
 

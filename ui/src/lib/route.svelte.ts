@@ -1,7 +1,7 @@
 /** The page that is shown, kept in the fragment: `#/chat/<session key>`, `#/settings/<section>`, or only its name. */
 export type Page = (typeof PAGES)[number];
 
-const PAGES = ["chat", "models", "settings", "health", "welcome"] as const;
+const PAGES = ["chat", "approvals", "models", "settings", "health", "welcome"] as const;
 
 class Route {
   page = $state<Page>("chat");

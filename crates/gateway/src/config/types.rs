@@ -6,6 +6,7 @@
 //! well; rules between keys are in `check`.
 
 mod agents;
+mod desktop;
 mod gateway;
 mod models;
 mod policy;
@@ -21,6 +22,7 @@ use simpleclaw_protocol::methods::chat::QueueMode;
 pub use agents::{
     AgentConfig, AgentIdentity, AgentMode, AgentTools, AgentsConfig, Binding, BindingMatch, Peer, ToolProfile,
 };
+pub use desktop::DesktopConfig;
 pub use gateway::{Approve, GatewayConfig, Mode, Role, TlsConfig, UserConfig};
 pub use models::{Api, ModelConfig, ModelCost, ModelInput, ModelsConfig, ProviderConfig};
 pub use policy::{ApprovalsConfig, ExecConfig, ExecMode, RunsConfig, SandboxUse, ToolsConfig, UsageCaps, UsageConfig};
@@ -64,6 +66,8 @@ pub struct Config {
     pub discovery: DiscoveryConfig,
     /// What is written to `logs/`.
     pub logging: LoggingConfig,
+    /// The app in the tray.
+    pub desktop: DesktopConfig,
 }
 
 /// Without secrets: what channels and plugins hold may have some as text.

@@ -1,4 +1,5 @@
 /** Everything the chat page works on: the list of sessions, the open ones, and the events that change them. */
+import type { Approvals } from "$lib/approvals/approvals.svelte";
 import type { GatewayClient } from "$lib/gateway/client";
 import type { Result } from "$lib/gateway/wire";
 import { Blobs } from "./blobs";
@@ -25,11 +26,13 @@ export class Chat {
   creating = $state(false);
   readonly models: ModelList;
   readonly blobs: Blobs;
+  readonly #approvals: Approvals;
   readonly #client: GatewayClient;
   readonly #open = new Map<string, Conversation>();
 
-  constructor(client: GatewayClient, listener: Listener) {
+  constructor(client: GatewayClient, approvals: Approvals, listener: Listener) {
     this.#client = client;
+    this.#approvals = approvals;
     client.on("models.changed", () => void this.#loadAgents());
     this.blobs = new Blobs(client);
     this.sessions = new SessionList(client);
@@ -60,7 +63,7 @@ export class Chat {
   open(key: string): Conversation {
     const known = this.#open.get(key);
     if (known) return known;
-    const conversation = new Conversation(this.#client, key, this.blobs);
+    const conversation = new Conversation(this.#client, key, this.blobs, this.#approvals);
     this.#open.set(key, conversation);
     if (this.#client.state.status === "online") void conversation.sync();
     return conversation;

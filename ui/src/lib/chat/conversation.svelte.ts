@@ -1,4 +1,5 @@
 /** One open session: what the page shows of it, and the calls that change it. */
+import type { Approvals } from "$lib/approvals/approvals.svelte";
 import type { GatewayClient } from "$lib/gateway/client";
 import { DISCONNECTED, GatewayError } from "$lib/gateway/errors";
 import type { AgentEvent, ChatEvent, Message } from "$lib/gateway/wire";
@@ -17,6 +18,7 @@ export class Conversation {
   readonly key: string;
   rows = $state.raw<Row[]>([]);
   runs = $state.raw<Run[]>([]);
+  outputs = $state.raw<ReadonlyMap<string, string>>(new Map());
   hasOlder = $state(false);
   loading = $state<"no" | "newest" | "older">("no");
   loaded = $state(false);
@@ -28,6 +30,7 @@ export class Conversation {
   readonly outbox: Outbox;
   readonly blobs: Blobs;
   readonly rests: Rests;
+  readonly approvals: Approvals;
   readonly #client: GatewayClient;
   readonly #timeline = new Timeline();
   #cursor: string | undefined;
@@ -36,8 +39,9 @@ export class Conversation {
   #again = false;
   #frame: number | undefined;
 
-  constructor(client: GatewayClient, key: string, blobs: Blobs) {
+  constructor(client: GatewayClient, key: string, blobs: Blobs, approvals: Approvals) {
     this.#client = client;
+    this.approvals = approvals;
     this.key = key;
     this.blobs = blobs;
     this.draft = new Draft(key, blobs);
@@ -51,6 +55,11 @@ export class Conversation {
 
   toolResult(id: string): ReturnType<Timeline["toolResults"]["get"]> {
     return this.#timeline.toolResults.get(id);
+  }
+
+  /** What a call that goes on has printed so far. */
+  toolOutput(id: string): string {
+    return this.outputs.get(id) ?? "";
   }
 
   hasToolCall(id: string): boolean {
@@ -148,7 +157,10 @@ export class Conversation {
   }
 
   receiveActivity(event: AgentEvent): void {
-    const activity = activityOf(event);
+    const printed = outputOf(event);
+    if (printed) this.#timeline.addOutput(...printed);
+    const activity = printed ? "unchanged" : activityOf(event);
+    if (printed) this.#publishSoon();
     if (activity === "unchanged") return;
     this.#timeline.setActivity(event.runId, activity);
     this.#publishSoon();
@@ -176,6 +188,7 @@ export class Conversation {
     if (this.#frame !== undefined) cancelAnimationFrame(this.#frame);
     this.#frame = undefined;
     this.rows = this.#timeline.shown;
+    this.outputs = new Map(this.#timeline.toolOutputs);
     this.runs = [...this.#timeline.runs.values()].map((run) => ({ ...run }));
   }
 
@@ -185,8 +198,18 @@ export class Conversation {
   }
 }
 
+/** The phase is planned, and has no type yet. */
+function outputOf({ stream, data }: AgentEvent): [id: string, chunk: string] | undefined {
+  if (stream !== "tool") return undefined;
+  const { phase, toolCallId, chunk } = data as { phase: string; toolCallId: string; chunk?: unknown };
+  return phase === "output" && typeof chunk === "string" ? [toolCallId, chunk] : undefined;
+}
+
 function activityOf(event: AgentEvent): Activity | undefined | "unchanged" {
   if (event.stream === "thinking") return { kind: "thinking" };
   if (event.stream !== "tool") return "unchanged";
+  // Phases that are planned have no type yet.
+  const phase: string = event.data.phase;
+  if (phase === "waiting_approval") return { kind: "asking" };
   return event.data.phase === "start" ? { kind: "tool", name: event.data.name } : undefined;
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { ChatEvent, History, Message } from "$lib/gateway/wire";
 import { localContent } from "./files";
-import { plainText } from "./messages";
+import { emptyAnswer, plainText } from "./messages";
 import { Timeline } from "./timeline";
 
 const message = (seq: number, role: Message["role"], text: string, more: Partial<Message> = {}): Message => ({
@@ -229,4 +229,16 @@ test("a run that still answers what was edited away says nothing any more", () =
   timeline.upsert(message(2, "assistant", "half", { id: "a", runId: "old", status: "aborted" }));
   expect(texts(timeline)).toEqual(["edited"]);
   expect([...timeline.runs.keys()]).toEqual(["r"]);
+});
+
+test("what a call prints is kept to its end, the last of it, until its result has all", () => {
+  const timeline = new Timeline();
+  timeline.addOutput("t1", "one ");
+  timeline.addOutput("t1", "two");
+  expect(timeline.toolOutputs.get("t1")).toBe("one two");
+  timeline.addOutput("t1", "x".repeat(40_000));
+  expect(timeline.toolOutputs.get("t1")).toHaveLength(32_768);
+  timeline.upsert({ ...emptyAnswer("m1", "r"), role: "tool", seq: 1, content: [{ type: "toolResult", id: "t1", isError: false, content: "all" }] });
+  timeline.addOutput("t1", "late");
+  expect(timeline.toolOutputs.has("t1")).toBe(false);
 });

@@ -26,17 +26,21 @@ export interface Run {
   /** What the run does while no text arrives. */
   activity?: Activity | undefined;
 }
-export type Activity = { kind: "thinking" } | { kind: "tool"; name: string };
+export type Activity = { kind: "thinking" } | { kind: "asking" } | { kind: "tool"; name: string };
 
 type ToolResult = Extract<Content, { type: "toolResult" }>;
 
 const ENDED_KEPT = 100;
+/** Characters of what a call that goes on has printed. */
+const OUTPUT_KEPT = 32_768;
 
 export class Timeline {
   rows: Row[] = [];
   runs = new Map<string, Run>();
   toolResults = new Map<string, ToolResult>();
   toolCalls = new Set<string>();
+  /** What calls that go on have printed so far, the last of it. */
+  toolOutputs = new Map<string, string>();
   sessionId: string | undefined;
   #ended = new Set<string>();
   /** Runs whose answers an edit of this client left behind; they may still be stopping. */
@@ -111,6 +115,12 @@ export class Timeline {
       this.#append(run.runId, event.messageId, event.delta);
     }
     return true;
+  }
+
+  /** The result has all of it, so it is dropped then. */
+  addOutput(toolCallId: string, chunk: string): void {
+    if (this.toolResults.has(toolCallId)) return;
+    this.toolOutputs.set(toolCallId, `${this.toolOutputs.get(toolCallId) ?? ""}${chunk}`.slice(-OUTPUT_KEPT));
   }
 
   setActivity(runId: string, activity: Activity | undefined): void {
@@ -254,7 +264,10 @@ export class Timeline {
 
   #noteTools(message: Message): void {
     for (const block of message.content) {
-      if (block.type === "toolResult") this.toolResults.set(block.id, block);
+      if (block.type === "toolResult") {
+        this.toolResults.set(block.id, block);
+        this.toolOutputs.delete(block.id);
+      }
       if (block.type === "toolCall") this.toolCalls.add(block.id);
     }
   }

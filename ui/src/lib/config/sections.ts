@@ -21,6 +21,7 @@ const TOGETHER: [keyof typeof t.settings.sections, string[]][] = [
   ["plugins", ["plugins"]],
   ["discovery", ["discovery"]],
   ["logging", ["logging"]],
+  ["desktop", ["desktop"]],
 ];
 
 /** A key that is not known here has a section of its own. */

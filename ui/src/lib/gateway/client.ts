@@ -23,7 +23,7 @@ export interface Issue {
 export interface ClientOptions {
   endpoint: () => Promise<Endpoint>;
   /** What `connect` says about this client. */
-  identity: { version: string; platform: string; instanceId: string };
+  identity: { version: string; platform: string; instanceId: string; mode?: string };
   events: EventName[];
   /** Checks params against the method's schema before they are sent. */
   validate?: (method: Method, params: object) => Promise<Issue[]>;

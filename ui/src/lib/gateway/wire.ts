@@ -1,7 +1,9 @@
 /** Short names for the generated types that the UI uses, taken from the methods and events that carry them. */
-import type { Events, Methods } from "./generated/types";
+import type { Events as BuiltEvents, Methods as BuiltMethods } from "./generated/types";
+import type { PlannedEvents, PlannedMethods } from "./planned";
 
-export type { Events, Methods };
+export type Events = BuiltEvents & PlannedEvents;
+export type Methods = BuiltMethods & PlannedMethods;
 export type Method = keyof Methods;
 export type EventName = keyof Events;
 export type Params<M extends Method> = Methods[M]["params"];
@@ -32,6 +34,14 @@ export type Diagnostic = Result<"diagnostics.list">["events"][number];
 export type ChatEvent = Events["chat.event"];
 export type AgentEvent = Events["agent.event"];
 export type RunError = NonNullable<ChatEvent["error"]>;
+
+export type Approval = Result<"exec.approval.list">["approvals"][number];
+export type ApprovalAction = Approval["action"];
+export type ApprovalState = Approval["state"];
+export type ApprovalDecision = Params<"exec.approval.resolve">["decision"];
+export type ApprovalRule = Result<"exec.approvals.get">["rules"][number];
+export type RuleTest = Result<"exec.approvals.test">;
+export type AuditEntry = Result<"exec.approval.history">["entries"][number];
 
 /** The `error` member of a response. */
 export interface WireError {

@@ -20,6 +20,8 @@ export interface Host {
   notifications(): Permission;
   /** Only after the person's own click. */
   askToNotify(): Promise<Permission>;
+  /** Takes the window that asks for approvals away. A tab stays. */
+  doneAsking(): void;
   /** `onopen` where the person follows it. */
   notify(title: string, body: string, onopen: () => void): void;
 }

@@ -38,6 +38,10 @@ export class TauriHost implements Host {
     return Promise.resolve("granted");
   }
 
+  doneAsking(): void {
+    void this.#internals.invoke("done_asking");
+  }
+
   /** A click brings the app's window to the front, which is the app's own doing. */
   notify(title: string, body: string): void {
     void this.#internals.invoke("notify", { title, body });

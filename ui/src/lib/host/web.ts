@@ -59,6 +59,10 @@ export class WebHost implements Host {
     return now === "ask" ? asPermission(await Notification.requestPermission()) : now;
   }
 
+  doneAsking(): void {
+    // It goes on showing what comes next.
+  }
+
   notify(title: string, body: string, onopen: () => void): void {
     if (this.notifications() !== "granted") return;
     const notification = new Notification(title, { body });

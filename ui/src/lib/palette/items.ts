@@ -57,7 +57,7 @@ export function itemsOf(app: App): Group[] {
   ];
 }
 
-function actions({ chat, client, host, notices, connection }: App): Item[] {
+function actions({ approvals, chat, client, host, notices, connection }: App): Item[] {
   const words = t.palette.actions;
   const item = (id: keyof typeof words, run: () => void, also = ""): Item => ({ id, label: words[id], also, run });
   const key = route.sessionKey;
@@ -73,7 +73,8 @@ function actions({ chat, client, host, notices, connection }: App): Item[] {
     ...(chatShown ? [item("focus", () => document.getElementById("composer")?.focus())] : [item("chat", () => go(chatHref(key)))]),
     ...(conversation?.busy ? [item("stop", () => void conversation.abort().catch(() => undefined))] : []),
     ...(anyRuns ? [item("stopAll", () => void client.call("runs.abort", {}).catch(() => undefined))] : []),
-    ...(["models", "settings", "health", "welcome"] as const)
+    ...(approvals.pending.length > 0 ? [item("denyAll", () => void approvals.denyAll())] : []),
+    ...(["approvals", "models", "settings", "health", "welcome"] as const)
       .filter((page) => page !== route.page)
       .map((page) => item(page, () => go(`#/${page}`), t.palette[`${page}Hint`])),
     ...(notices.permission === "none" || notices.permission === "blocked"

@@ -99,6 +99,7 @@ export const chat = {
     waiting: "Waiting for the model",
     thinking: "Thinking",
     writing: "Writing",
+    asking: "Waiting for your answer",
     tool: (name: string) => (name ? `Running ${name}` : "Running a tool"),
     slow: "no news for a while; Stop ends it",
     aborted: "Stopped.",
@@ -119,5 +120,5 @@ export const chat = {
     retryIn: (seconds: number) => `It can be tried again in ${plural(seconds, "second", "seconds")}.`,
   },
 
-  tool: { running: "running", done: "done", failed: "failed", ended: "no result", arguments: "Arguments", result: "Result", none: "No output" },
+  tool: { running: "running", asks: "asks you", done: "done", failed: "failed", ended: "no result", arguments: "Arguments", result: "Result", output: "Output so far", none: "No output" },
 };

@@ -20,6 +20,7 @@ export const settings = {
       plugins: "Plugins",
       discovery: "Discovery",
       logging: "Logging",
+      desktop: "Desktop app",
     },
     secrets: "Secrets",
     history: "History",

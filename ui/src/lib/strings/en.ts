@@ -1,4 +1,5 @@
 /** Every word the pages show. A second language is a second file of this shape. */
+import { approvals } from "./en.approvals";
 import { chat } from "./en.chat";
 import { models } from "./en.models";
 import { settings } from "./en.settings";
@@ -6,7 +7,7 @@ import { welcome } from "./en.welcome";
 import { plural } from "./plural";
 
 export const en = {
-  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", models: "Models", health: "Health", settings: "Settings", loading: "Opening…" },
+  app: { name: "SimpleClaw", sections: "Sections", chat: "Chat", approvals: "Approvals", models: "Models", health: "Health", settings: "Settings", loading: "Opening…" },
 
   connection: {
     connecting: "Connecting",
@@ -75,6 +76,7 @@ export const en = {
     cancel: "Cancel",
   },
 
+  ...approvals,
   ...chat,
   ...models,
   ...settings,
@@ -91,6 +93,7 @@ export const en = {
     healthHint: "log diagnostics status",
     modelsHint: "provider key cost spend price",
     settingsHint: "configuration preferences options yaml",
+    approvalsHint: "allow deny rules history audit permission",
     welcomeHint: "first start setup guide",
     themeHint: "theme colours appearance",
     actions: {
@@ -99,6 +102,8 @@ export const en = {
       focus: "Write a message",
       stop: "Stop this answer",
       stopAll: "Stop all answers",
+      approvals: "Go to Approvals",
+      denyAll: "Deny all that waits",
       health: "Go to Health",
       models: "Go to Models",
       settings: "Go to Settings",
@@ -118,6 +123,7 @@ export const en = {
     blocked: "Notifications are blocked in the settings of this browser",
     ready: "The answer is ready",
     failed: "The answer could not be given",
+    asks: "An agent waits for your answer",
   },
 
   health: {

@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { blocksOf } from "./blocks";
+import { approval } from "./sample";
+
+const texts = (action: Parameters<typeof approval>[0]): string[][] =>
+  blocksOf(approval(action).action).map(({ rows }) => rows.map(({ gutter, text }) => `${gutter}|${text}`));
+
+test("the program that runs stands first, and each argument has its own row", () => {
+  expect(texts({ action: { argv: ["git", "a b", "", "-m\nx"] } })).toEqual([["0|/usr/bin/git", "1|a b", "2|", "3|-m\nx"]]);
+});
+
+test("a script has its lines, also empty ones", () => {
+  expect(texts({ action: { kind: "script", argv: [], script: "cd x\n\nmake | tee y\n" } })).toEqual([["1|cd x", "2|", "3|make | tee y"]]);
+  expect(texts({ action: { kind: "script", argv: [], script: "\n" } })).toEqual([["1|"]]);
+});
+
+test("a change names its file, and counts", () => {
+  const action = { kind: "write" as const, argv: [], path: "/w/report.md", diff: "@@ -1 +1 @@\n-a\n+b\n" };
+  expect(texts({ action })).toEqual([["|/w/report.md"], ["−|a", "+|b"]]);
+  expect(blocksOf(approval({ action }).action)[1]!.note).toBe("1 line added, 1 removed");
+});
+
+test("whatever an action has is shown", () => {
+  const action = { kind: "external" as const, argv: ["a"], script: "s", url: "https://u.example", path: "/p", diff: "d" };
+  expect(blocksOf(approval({ action }).action)).toHaveLength(5);
+});

@@ -1,0 +1,59 @@
+/** What is asked about, as rows: nothing of it is left out, and nothing is joined that is apart. */
+import type { ApprovalAction } from "$lib/gateway/wire";
+import { t } from "$lib/strings";
+import { countChange, readChange, type ChangeLine } from "./change";
+
+export interface BlockRow {
+  kind: "argument" | "line" | ChangeLine["kind"];
+  /** Beside the row: a number or a sign. */
+  gutter: string;
+  /** What a screen reader says of the row before its text. */
+  name: string;
+  text: string;
+}
+export interface Block {
+  title: string;
+  rows: BlockRow[];
+  /** In words, where there is more to say of it. */
+  note?: string;
+}
+
+const SIGNS = { add: "+", remove: "−", same: "", gap: "⋯", note: "" };
+
+export function blocksOf(action: ApprovalAction): Block[] {
+  const { argv, script, diff, path, url, kind } = action;
+  const blocks: Block[] = [];
+  const single = (title: string, text: string): Block => ({ title, rows: [{ kind: "line", gutter: "", name: "", text }] });
+  if (argv.length > 0) blocks.push({ title: t.approvals.what.exec, rows: argumentRows(action) });
+  if (script !== undefined) blocks.push({ title: t.approvals.what.script, rows: scriptRows(script) });
+  if (url !== undefined) blocks.push(single(t.approvals.what.fetch, url));
+  if (path !== undefined) blocks.push(single(t.approvals.file, path));
+  if (diff !== undefined) {
+    const lines = readChange(diff);
+    const { added, removed } = countChange(lines);
+    blocks.push({ title: t.approvals.what[kind === "write" ? "write" : "exec"], rows: changeRows(lines), note: t.approvals.changeCount(added, removed) });
+  }
+  return blocks;
+}
+
+/** What is run, not what it is called. */
+function argumentRows({ argv, program }: ApprovalAction): BlockRow[] {
+  return argv.map((text, at) => ({
+    kind: "argument",
+    gutter: String(at),
+    name: at === 0 ? t.approvals.program : t.approvals.argument(at),
+    text: at === 0 ? (program ?? text) : text,
+  }));
+}
+
+function scriptRows(script: string): BlockRow[] {
+  const lines = script.split("\n");
+  // The line that ends the text is no line of its own.
+  if (lines.length > 1 && lines.at(-1) === "") lines.pop();
+  return lines.map((text, at) => ({ kind: "line", gutter: String(at + 1), name: t.approvals.line(at + 1), text }));
+}
+
+function changeRows(lines: ChangeLine[]): BlockRow[] {
+  const names: Partial<Record<ChangeLine["kind"], string>> = { add: t.approvals.added, remove: t.approvals.removed, gap: t.approvals.leftOut };
+  return lines.map(({ kind, text }) => ({ kind, gutter: SIGNS[kind], name: names[kind] ?? "", text }));
+}
