@@ -198,18 +198,14 @@ export class Conversation {
   }
 }
 
-/** The phase is planned, and has no type yet. */
-function outputOf({ stream, data }: AgentEvent): [id: string, chunk: string] | undefined {
-  if (stream !== "tool") return undefined;
-  const { phase, toolCallId, chunk } = data as { phase: string; toolCallId: string; chunk?: unknown };
-  return phase === "output" && typeof chunk === "string" ? [toolCallId, chunk] : undefined;
+function outputOf(event: AgentEvent): [id: string, chunk: string] | undefined {
+  if (event.stream !== "tool" || event.data.phase !== "output") return undefined;
+  return [event.data.toolCallId, event.data.chunk];
 }
 
 function activityOf(event: AgentEvent): Activity | undefined | "unchanged" {
   if (event.stream === "thinking") return { kind: "thinking" };
   if (event.stream !== "tool") return "unchanged";
-  // Phases that are planned have no type yet.
-  const phase: string = event.data.phase;
-  if (phase === "waiting_approval") return { kind: "asking" };
+  if (event.data.phase === "waiting_approval") return { kind: "asking" };
   return event.data.phase === "start" ? { kind: "tool", name: event.data.name } : undefined;
 }

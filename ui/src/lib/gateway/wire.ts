@@ -1,9 +1,7 @@
 /** Short names for the generated types that the UI uses, taken from the methods and events that carry them. */
-import type { Events as BuiltEvents, Methods as BuiltMethods } from "./generated/types";
-import type { PlannedEvents, PlannedMethods } from "./planned";
+import type { Events, Methods } from "./generated/types";
 
-export type Events = BuiltEvents & PlannedEvents;
-export type Methods = BuiltMethods & PlannedMethods;
+export type { Events, Methods };
 export type Method = keyof Methods;
 export type EventName = keyof Events;
 export type Params<M extends Method> = Methods[M]["params"];

@@ -1,7 +1,7 @@
 /** Runs once the gateway has `exec.approval.*`: then it moves up a folder. */
 import type { Browser, Page } from "@playwright/test";
-import { Gateway } from "../gateway";
-import { expect, expectAccessible, open, pathOf, sessionKey, test } from "../page";
+import { Gateway } from "./gateway";
+import { expect, expectAccessible, open, pathOf, sessionKey, test } from "./page";
 
 /** Asked by a program, as a node would: no model is needed for it. */
 async function request(browser: Browser, action: object, key = "agent:main:main"): Promise<string> {
