@@ -47,6 +47,7 @@ async fn a_confined_command_stays_in() {
     let home = gateway.home.path();
     std::fs::write(home.join("secrets.yaml"), "canary: 1\n").expect("a file");
     let own = home.display();
+    let config = std::fs::read_to_string(home.join("config.yaml")).expect("the configuration");
     let calls = [
         ("exec", json!({ "command": format!("cat {own}/secrets.yaml {own}/token {own}/config.yaml") })),
         ("exec", json!({ "command": format!("echo evil > {own}/config.yaml") })),
@@ -56,9 +57,12 @@ async fn a_confined_command_stays_in() {
     ];
     let told = run(&model, &mut client, "r", None, &calls).await;
     let results = told.results();
-    for (is_error, words) in &results[..4] {
-        assert!(*is_error && !words.contains("canary") && !words.contains(&gateway.token), "{words}");
+    for (number, (is_error, words)) in results[..4].iter().enumerate() {
+        // Where the home lies below /tmp, what a command writes there is in a /tmp of its own, and gone with it.
+        assert!(*is_error || number == 1, "{:?}: {words}", calls[number]);
+        assert!(!words.contains("canary") && !words.contains(&gateway.token), "{words}");
     }
+    assert_eq!(std::fs::read_to_string(home.join("config.yaml")).expect("the configuration"), config);
     assert!(!results[4].1.contains("SIMPLECLAW_HOME"), "{}", results[4].1);
     assert!(!std::path::Path::new("/etc/simpleclaw-was-here").exists());
 }

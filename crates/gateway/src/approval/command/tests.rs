@@ -316,7 +316,10 @@ fn a_program_is_its_real_file() {
     // A folder that is reached by a link is the folder (CVE-2026-27545).
     let link = place.work.join("link");
     symlink(&place.bin, &link).expect("links");
-    assert_eq!(resolve(&["tool".to_owned()], &link, &[place.bin.clone()]).expect("resolves").cwd, place.bin);
+    assert_eq!(
+        resolve(&["tool".to_owned()], &link, std::slice::from_ref(&place.bin)).expect("resolves").cwd,
+        place.bin
+    );
 }
 
 fn hex_of(bytes: &[u8]) -> String {
