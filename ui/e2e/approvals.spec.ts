@@ -1,4 +1,3 @@
-/** Runs once the gateway has `exec.approval.*`: then it moves up a folder. */
 import type { Browser, Page } from "@playwright/test";
 import { Gateway } from "./gateway";
 import { expect, expectAccessible, open, pathOf, sessionKey, test } from "./page";
@@ -21,6 +20,12 @@ const deny = (page: Page) => page.getByRole("button", { name: "Deny", exact: tru
 /** The window that asks, as a page of a browser. */
 async function openDialog(page: Page): Promise<void> {
   await open(page);
+  await goToDialog(page);
+}
+
+async function goToDialog(page: Page): Promise<void> {
+  // From the app's page it would be the same document, which then loads itself anew.
+  await page.goto("about:blank");
   await page.goto("/#/approval");
   await expect(page.getByRole("alertdialog")).toBeVisible();
 }
@@ -117,6 +122,7 @@ test("a question stands in the chat it belongs to, and goes when it is answered"
 test("the tester says what would happen, and runs nothing", async ({ page }) => {
   await open(page, "#/approvals/rules");
   await page.getByRole("textbox", { name: "Command" }).fill("ls | sh");
+  await page.getByRole("checkbox", { name: "network" }).check();
   await page.getByRole("button", { name: "Try" }).click();
   await expect(page.getByText("It would ask.")).toBeVisible();
   await expectAccessible(page);
@@ -132,12 +138,13 @@ for (const colorScheme of ["light", "dark"] as const) {
           await expectAccessible(page);
           expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
         };
-        for (const path of ["#/approvals", "#/approvals/history", "#/approvals/rules"]) {
-          await open(page, path);
+        await open(page);
+        for (const path of ["approvals", "approvals/history", "approvals/rules"]) {
+          await page.goto(`/#/${path}`);
           await expect(page.getByRole("heading", { name: "Approvals" })).toBeVisible();
           await fits();
         }
-        await openDialog(page);
+        await goToDialog(page);
         await fits();
       });
     });

@@ -18,6 +18,15 @@ use super::rule::programs;
 use super::show::{escaped, escaped_path};
 pub use file::{MAX_PROGRAM_BYTES, MAX_SCRIPT_BYTES, Unresolved, identify};
 
+/// What runs a text that is no plain command.
+pub const SHELL: &str = "/bin/sh";
+/// Where programs are looked for that are kept in; only system folders.
+pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+pub fn system_path() -> Vec<PathBuf> {
+    std::env::split_paths(SYSTEM_PATH).collect()
+}
+
 /// Longest command, as text or as the sum of its words; what is longer could not be shown.
 pub const MAX_COMMAND_BYTES: usize = 8 * 1024;
 /// Most words of a command.

@@ -10,6 +10,7 @@ use simpleclaw_protocol::approval::ApprovalDecision;
 use super::action::{Action, MAX_DIFF_BYTES, MAX_SHOWN_BYTES, What};
 use super::rule::{Rule, is_isolated, is_plain};
 use super::show::escaped_path;
+use crate::config::{AgentMode, Config, ExecMode, SandboxUse};
 
 /// As `tools.exec.mode` of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +42,29 @@ pub struct Policy {
     /// The gateway's own folder, canonical: configuration, secrets, token, approvals, plugins, state. No tool reaches
     /// into it, in any mode, but for a workspace in it.
     pub home: PathBuf,
+}
+
+impl Policy {
+    /// What the configuration says of an agent whose session nothing from outside has reached, and whom somebody answers.
+    /// `isolates`: whether this machine can. The folders are canonical.
+    pub fn of(config: &Config, agent_id: &str, isolates: bool, workspace: PathBuf, home: PathBuf) -> Self {
+        let exec = &config.tools.exec;
+        let own = config.agents.entries.get(agent_id).map_or(AgentMode::Inherit, |agent| agent.tools.mode);
+        Self {
+            mode: match own.or(exec.mode) {
+                ExecMode::Deny => Mode::Deny,
+                ExecMode::Ask => Mode::Ask,
+                ExecMode::Allowlist => Mode::Allowlist,
+                ExecMode::Full => Mode::Full,
+            },
+            enforced: isolates && exec.sandbox != SandboxUse::Off,
+            require_sandbox: exec.sandbox == SandboxUse::Require,
+            tainted: false,
+            attended: true,
+            workspace,
+            home,
+        }
+    }
 }
 
 /// What was allowed for longer than once, to this agent and in this session.

@@ -13,11 +13,6 @@ use super::decide::{Because, Grants, Policy, Verdict, decide};
 use super::show::{escaped, escaped_lines};
 use crate::home::hex;
 
-/// Where programs are looked for by name.
-pub const PATH: [&str; 6] = ["/usr/local/bin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/sbin", "/sbin"];
-
-/// What runs a text that is no plain command.
-const SHELL: &str = "/bin/sh";
 
 /// What a program or a node wants, made ready to be asked.
 #[derive(Debug)]
@@ -54,7 +49,7 @@ pub fn wanted(
     // A rule is about files that are looked at here, and about nothing else.
     let resolved = match (request.kind, &request.cwd) {
         (ActionKind::Exec, Some(cwd)) if here && request.env_names.is_empty() => {
-            command::resolve(&request.argv, Path::new(cwd), &PATH.map(PathBuf::from)).ok()
+            command::resolve(&request.argv, Path::new(cwd), &command::system_path()).ok()
         }
         _ => None,
     };
@@ -133,7 +128,7 @@ pub fn test(
     (policy, grants): (&Policy, &Grants),
 ) -> Result<ApprovalsTestResult, (&'static str, String)> {
     let cwd = params.cwd.as_deref().map_or_else(|| policy.workspace.clone(), PathBuf::from);
-    let path = PATH.map(PathBuf::from);
+    let path = command::system_path();
     let resolve = |argv: &[String]| command::resolve(argv, &cwd, &path);
     let network = params.network.unwrap_or(false);
     let reach = Reach { sandboxed: policy.enforced, network, writes: vec![] };
@@ -144,7 +139,7 @@ pub fn test(
         (None, Some(argv)) => (resolve(argv).map(What::Exec), "/argv"),
         (Some(text), None) => match command::parse(text) {
             Parsed::Simple(argv) => (resolve(&argv).map(What::Exec), "/command"),
-            Parsed::Shell => (command::resolve_script(text, SHELL, &cwd, &path).map(What::Script), "/command"),
+            Parsed::Shell => (command::resolve_script(text, command::SHELL, &cwd, &path).map(What::Script), "/command"),
             Parsed::Refused(refusal) => return Err(("/command", refusal.to_string())),
         },
     };

@@ -23,13 +23,13 @@ use super::{Key, no_session, session_key};
 use crate::agent::Agent;
 use crate::approval::decide::{Mode, Policy};
 use crate::approval::{self, Refused, Reply, Request, audit, narrow, outside};
-use crate::config::{ExecMode, SandboxUse};
 use crate::home::hex;
 use crate::runtime::Runtime;
 use crate::server::auth::forbidden;
 use crate::server::dispatch::{Answer, Caller, Incoming, internal};
 use crate::store::audit::AuditQuery;
-use crate::store::{self, StoreError, Tx};
+use crate::store::{self, SessionRecord, StoreError, Tx};
+use crate::tool::Places;
 
 const DEFAULT_LIMIT: u32 = 100;
 /// When a session that asks too much may ask again.
@@ -87,7 +87,7 @@ async fn request(
     mut params: ApprovalRequestParams,
 ) -> Result<ApprovalRequestResult, WireError> {
     let loaded = runtime.config.current();
-    let key = whose(runtime, params.session_key.as_deref()).await?;
+    let (key, session) = whose(runtime, params.session_key.as_deref()).await?;
     params.session_key = Some(key.to_string());
     let incoming = (caller.principal.name.as_str(), ApprovalRequest::NAME);
     let claim = Key::new(incoming, Some(&params.idempotency_key), &params)?;
@@ -96,17 +96,13 @@ async fn request(
     }
     let most = Duration::from_secs(u64::from(loaded.config.approvals.timeout_minutes) * 60);
     let timeout = params.timeout_ms.map_or(most, |ms| Duration::from_millis(ms).min(most));
-    let mut policy = policy(runtime, key.agent())?;
+    let mut policy = policy(runtime, &session, key.agent()).await?;
     // Whoever asks wants a person's word, whatever agents may do without one; and nothing here holds it.
     (policy.mode, policy.enforced, policy.require_sandbox) = (Mode::Ask, false, false);
     let grants = runtime.approvals.grants(&key.to_string(), key.agent()).await?;
     let sender = format!("{} ({})", caller.instance_id.as_deref().unwrap_or(&caller.conn_id), caller.mode);
     let (action, why, here) = (params.action, params.why, caller.principal.role == ClientRole::Operator);
-    let wanted = blocking(move || {
-        as_it_is(&mut policy);
-        outside::wanted(&action, &why, &sender, (&policy, &grants), here)
-    })
-    .await?;
+    let wanted = blocking(move || outside::wanted(&action, &why, &sender, (&policy, &grants), here)).await?;
     let wanted = wanted.map_err(|words| WireError::at("/action", words))?;
     let request = Request {
         session_key: key.to_string(),
@@ -180,44 +176,27 @@ async fn again(
 }
 
 /// The session that a request belongs to.
-async fn whose(runtime: &Arc<Runtime>, text: Option<&str>) -> Result<SessionKey, WireError> {
+async fn whose(runtime: &Arc<Runtime>, text: Option<&str>) -> Result<(SessionKey, SessionRecord), WireError> {
     let loaded = runtime.config.current();
     let key = session_key(text.unwrap_or("main"), &loaded.config.agents.default, "/sessionKey")?;
     match runtime.store.session(&key.to_string()).await? {
-        Some(_) => Ok(key),
+        Some(session) => Ok((key, session)),
         None => Err(no_session(&key)),
     }
 }
 
-/// What holds for an agent's commands, as `decide` wants it. Somebody is there to ask.
-fn policy(runtime: &Arc<Runtime>, agent_id: &str) -> Result<Policy, WireError> {
+/// What holds for the commands of a session, as `decide` wants it. Makes the agent's workspace where it is missing.
+async fn policy(runtime: &Arc<Runtime>, session: &SessionRecord, agent_id: &str) -> Result<Policy, WireError> {
     let loaded = runtime.config.current();
     let Some(agent) = Agent::of(&loaded.config, &runtime.home, agent_id) else {
         return Err(WireError::not_found(format!("there is no agent {agent_id:?}: `agents.list` names them")));
     };
-    let exec = &loaded.config.tools.exec;
-    let isolates = runtime.health.cached().is_some_and(|health| health.sandbox.kind != "none");
-    Ok(Policy {
-        mode: match exec.mode {
-            ExecMode::Deny => Mode::Deny,
-            ExecMode::Ask => Mode::Ask,
-            ExecMode::Allowlist => Mode::Allowlist,
-            ExecMode::Full => Mode::Full,
-        },
-        enforced: isolates && exec.sandbox != SandboxUse::Off,
-        require_sandbox: exec.sandbox == SandboxUse::Require,
-        tainted: false,
-        attended: true,
-        workspace: agent.workspace,
-        home: runtime.home.path().to_owned(),
-    })
-}
-
-/// The policy's folders as the launch sees them; one that is not there stays as it is written. Reads them.
-fn as_it_is(policy: &mut Policy) {
-    for folder in [&mut policy.workspace, &mut policy.home] {
-        *folder = std::fs::canonicalize(&*folder).unwrap_or_else(|_| PathBuf::from(&*folder));
-    }
+    let home = runtime.home.path().to_owned();
+    let places = blocking(move || Places::of(&agent.workspace, &home)).await?;
+    let places = places.map_err(|failed| internal(&failed.to_string()))?;
+    let (workspace, home) = (places.workspace().to_owned(), places.home().to_owned());
+    let policy = Policy::of(&loaded.config, agent_id, runtime.sandbox.is_enforced(), workspace, home);
+    Ok(Policy { tainted: !session.untrusted.is_empty(), ..policy })
 }
 
 /// Runs what reads files beside the runtime's threads.
@@ -422,12 +401,10 @@ async fn change(
 }
 
 async fn test(runtime: &Arc<Runtime>, params: ApprovalsTestParams) -> Result<ApprovalsTestResult, WireError> {
-    let key = whose(runtime, params.session_key.as_deref()).await?;
-    let mut policy = policy(runtime, key.agent())?;
+    let (key, session) = whose(runtime, params.session_key.as_deref()).await?;
+    runtime.sandbox.look().await;
+    let policy = policy(runtime, &session, key.agent()).await?;
     let grants = runtime.approvals.grants(&key.to_string(), key.agent()).await?;
-    let tested = blocking(move || {
-        as_it_is(&mut policy);
-        outside::test(&params, (&policy, &grants))
-    });
+    let tested = blocking(move || outside::test(&params, (&policy, &grants)));
     tested.await?.map_err(|(place, words)| WireError::at(place, words))
 }

@@ -3,14 +3,13 @@
 
 use std::collections::BTreeMap;
 
+use crate::approval::command::SYSTEM_PATH;
+
 /// Taken over from the gateway where they are set.
 const INHERITED: [&str; 8] = ["LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM", "USER", "LOGNAME", "COLORTERM"];
 
 /// Taken over as well where nothing confines the command.
 const INHERITED_PLAIN: [&str; 4] = ["PATH", "HOME", "SHELL", "TMPDIR"];
-
-/// Where programs are looked for in the sandbox; only system folders.
-pub const SYSTEM_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// What every command gets. `temp` is its folder for temporary files where it is confined, and its home then. What the
 /// action names goes over it.

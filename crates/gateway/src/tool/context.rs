@@ -14,9 +14,9 @@ use super::place::{Place, Places};
 use super::{Failed, blocking};
 use crate::agent::Agent;
 use crate::approval::action::{Action, Reach, What};
-use crate::approval::decide::{Mode, Policy, Verdict, decide};
+use crate::approval::decide::{Policy, Verdict, decide};
 use crate::approval::{Answer, Ask};
-use crate::config::{AgentMode, ExecMode, SandboxUse};
+use crate::config::SandboxUse;
 use crate::session::{Context, RunPlace, Sessions};
 use crate::store::{RunRow, SessionRecord};
 use crate::turn::Live;
@@ -192,25 +192,12 @@ impl<'a> ToolContext<'a> {
 
     /// What the configuration and the session allow now.
     pub async fn policy(&self, session: &SessionRecord) -> Result<Policy, Failed> {
-        let loaded = self.gateway.config.current();
-        let exec = &loaded.config.tools.exec;
-        let own = loaded.config.agents.entries.get(&self.agent.id).map_or(AgentMode::Inherit, |agent| agent.tools.mode);
         let root = self.root().await?;
         let unattended = matches!(&root, SessionKey::Other { rest, .. } if rest.starts_with("cron:"));
-        Ok(Policy {
-            mode: match own.or(exec.mode) {
-                ExecMode::Deny => Mode::Deny,
-                ExecMode::Ask => Mode::Ask,
-                ExecMode::Allowlist => Mode::Allowlist,
-                ExecMode::Full => Mode::Full,
-            },
-            enforced: self.is_enforced(),
-            require_sandbox: exec.sandbox == SandboxUse::Require,
-            tainted: !session.untrusted.is_empty(),
-            attended: !unattended,
-            workspace: self.places.workspace().to_owned(),
-            home: self.places.home().to_owned(),
-        })
+        let (workspace, home) = (self.places.workspace().to_owned(), self.places.home().to_owned());
+        let (config, isolates) = (&self.gateway.config.current().config, self.gateway.sandbox.is_enforced());
+        let policy = Policy::of(config, &self.agent.id, isolates, workspace, home);
+        Ok(Policy { tainted: !session.untrusted.is_empty(), attended: !unattended, ..policy })
     }
 
     /// Whether commands are kept in, here and now.

@@ -14,7 +14,7 @@ use super::children::{Child, Start, StopOnDrop};
 use super::context::Permitted;
 use super::{Failed, Tool, ToolContext, ToolResult, arguments, blocking, object};
 use crate::approval::action::{Action, Command, Reach, Script, What, environment};
-use crate::approval::command::{Parsed, Unresolved, parse, resolve, resolve_script};
+use crate::approval::command::{Parsed, SHELL, Unresolved, parse, resolve, resolve_script, system_path};
 use crate::sandbox::{Confinement, Launch, Limits, freeze, start};
 
 const MAX_ARGUMENTS: usize = 256;
@@ -30,9 +30,6 @@ const PROCESSES: u64 = 256;
 const SHOW_EVERY: Duration = Duration::from_millis(50);
 /// How long a program in the background is watched, so that one that fails at once says so at once.
 const FIRST_LOOK: Duration = Duration::from_millis(300);
-/// The shell of scripts, and where programs are looked for that are kept in.
-const SHELL: &str = "/bin/sh";
-const SYSTEM_PATH: [&str; 6] = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
 pub struct Exec;
 
@@ -189,10 +186,9 @@ async fn action(context: &ToolContext<'_>, args: Args) -> Result<Action, Failed>
 
 /// Where programs are looked for: system folders, and what the gateway itself was started with where nothing confines.
 fn search_path(sandboxed: bool) -> Vec<PathBuf> {
-    let system = SYSTEM_PATH.map(PathBuf::from);
     let own = std::env::var_os("PATH").filter(|_| !sandboxed).unwrap_or_default();
     let own = std::env::split_paths(&own).filter(|folder| folder.is_absolute());
-    own.chain(system).collect()
+    own.chain(system_path()).collect()
 }
 
 /// Starts exactly what was allowed.

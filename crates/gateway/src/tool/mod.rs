@@ -34,6 +34,7 @@ use crate::store::StoreError;
 
 pub use children::Children;
 pub use context::{Hands, ToolContext};
+pub use place::Places;
 
 /// Something a model may call.
 pub trait Tool: Send + Sync {
