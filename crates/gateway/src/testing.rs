@@ -1,8 +1,12 @@
-//! Doors for the fuzzers, in test builds only: the inner functions that take bytes from outside, by themselves.
+//! Doors for the fuzzers and for tests that hold what was decided against what ran, in test builds only: the inner
+//! functions that take bytes from outside, by themselves.
+
+use std::path::{Path, PathBuf};
 
 use simpleclaw_protocol::methods::{self, Lookup};
 use simpleclaw_protocol::{Encoding, Request, codec};
 
+use crate::approval::command::{Parsed, parse, resolve};
 use crate::{approval, backup, config, server};
 
 /// A frame, up to the point where its handler would run.
@@ -43,4 +47,32 @@ pub fn config(bytes: &[u8]) {
 /// The text of a command.
 pub fn command(bytes: &[u8]) {
     approval::survive(bytes);
+}
+
+/// What the tool `exec` makes of the text of a command.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Decided {
+    /// This file, canonical, is started with these words and without a shell.
+    Program { program: PathBuf, argv: Vec<String> },
+    /// Text for a shell, and shown as that.
+    Script,
+    /// Nothing is started; why.
+    Refused(String),
+}
+
+/// Looks for programs in the folders of `path`.
+pub fn decided(text: &str, cwd: &Path, path: &[PathBuf]) -> Decided {
+    match parse(text) {
+        Parsed::Simple(argv) => match resolve(&argv, cwd, path) {
+            Ok(command) => Decided::Program { program: command.program.path, argv: command.argv },
+            Err(error) => Decided::Refused(error.to_string()),
+        },
+        Parsed::Shell => Decided::Script,
+        Parsed::Refused(refusal) => Decided::Refused(refusal.to_string()),
+    }
+}
+
+/// The text that is shown as this one line; `None` for what is never shown.
+pub fn unescaped(shown: &str) -> Option<String> {
+    approval::show::unescaped(shown)
 }
