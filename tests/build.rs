@@ -6,6 +6,13 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rustc-check-cfg=cfg(can_mount)");
     println!("cargo::rustc-check-cfg=cfg(can_mount_images)");
+    println!("cargo::rustc-check-cfg=cfg(can_trace)");
+    // Some containers forbid it.
+    let probe = ["-f", "-qq", "-e", "trace=execve", "-o", "/dev/null", "true"];
+    let probe = Command::new("strace").args(probe).stderr(Stdio::null()).status();
+    if probe.is_ok_and(|status| status.success()) {
+        println!("cargo::rustc-cfg=can_trace");
+    }
     // A folder with a disk of its own takes a mount namespace, which takes root.
     let probe = Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
     if probe.is_ok_and(|status| status.success()) {

@@ -52,6 +52,7 @@ const LINUX_TESTS: &[Need] = &[
     Need { part: Browser, why: "tests of the UI", signs: &[Program("chromium"), Program("chromium-browser"), Program("google-chrome")], apt: "chromium" },
     Need { part: Test, why: "the Python clients of the README", signs: &[Program("python3")], apt: "python3" },
     Need { part: Test, why: "isolating commands", signs: &[Program("bwrap")], apt: "bubblewrap" },
+    Need { part: Test, why: "recording what commands start", signs: &[Program("strace")], apt: "strace" },
     Need { part: Test, why: "the engine of the fuzzers", signs: &[Program("c++")], apt: "g++" },
 ];
 
