@@ -7,6 +7,7 @@ mod files;
 mod ordinary;
 mod others;
 mod stop;
+mod trace;
 
 use std::path::PathBuf;
 
