@@ -6,6 +6,7 @@ mod fetch;
 mod files;
 mod ordinary;
 mod others;
+mod shown;
 mod stop;
 mod trace;
 
