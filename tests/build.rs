@@ -8,7 +8,7 @@ fn main() {
     println!("cargo::rustc-check-cfg=cfg(can_mount_images)");
     println!("cargo::rustc-check-cfg=cfg(can_trace)");
     // Some containers forbid it.
-    let probe = ["-f", "-qq", "-e", "trace=execve", "-o", "/dev/null", "true"];
+    let probe = ["-f", "--seccomp-bpf", "-qq", "-e", "trace=execve", "-o", "/dev/null", "true"];
     let probe = Command::new("strace").args(probe).stderr(Stdio::null()).status();
     if probe.is_ok_and(|status| status.success()) {
         println!("cargo::rustc-cfg=can_trace");
