@@ -1,7 +1,6 @@
 //! `exec.approval.*`, `exec.approvals.*`, `audit.verify`: who may ask, who may answer, and in what words they are refused.
 
 use std::collections::HashSet;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
