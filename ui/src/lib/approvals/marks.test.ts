@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { hidesAnything, pieces, unescaped } from "./marks";
+import { hidesAnything, literal, pieces, unescaped } from "./marks";
 
 const shown = (text: string, lines = false): string =>
   pieces(text, lines)
@@ -7,22 +7,23 @@ const shown = (text: string, lines = false): string =>
     .join("");
 
 test.each([
-  ["boarding\u202efdp.sh", "boarding[U+202E direction]fdp.sh"],
-  ["a\u200bb", "a[U+200B invisible]b"],
-  ["a\u2066b\u2069", "a[U+2066 direction]b[U+2069 direction]"],
-  ["\ufeffa", "[U+FEFF invisible]a"],
-  ["x\u00ady", "x[U+00AD invisible]y"],
-  ["a\u{e0041}b", "a[U+E0041 invisible]b"],
-  ["q\ufe0f", "q[U+FE0F invisible]"],
-  ["\u3164", "[U+3164 invisible]"],
-  ["a\u00a0b\u2003c", "a[U+00A0 space]b[U+2003 space]c"],
-  [" a  b ", "[␣ space]a[␣ space][␣ space]b[␣ space]"],
-  ["a\u0000b\u001b[31m", "a[U+0000 control]b[U+001B control][31m"],
-  ["a\nb\tc", "a[U+000A control]b[U+0009 control]c"],
-  ["a\u2028b", "a[U+2028 control]b"],
-  ["p\u0430ypal.example", "p[U+0430 lookalike]ypal.example"],
-  ["\u03bfpenssl", "[U+03BF lookalike]penssl"],
-  ["\ud800", "[U+D800 invisible]"],
+  ["boarding\u202efdp.sh", "boarding[\\u{202e} direction]fdp.sh"],
+  ["a\u200bb", "a[\\u{200b} invisible]b"],
+  ["a\u2066b\u2069", "a[\\u{2066} direction]b[\\u{2069} direction]"],
+  ["\ufeffa", "[\\u{feff} invisible]a"],
+  ["x\u00ady", "x[\\u{ad} invisible]y"],
+  ["a\u{e0041}b", "a[\\u{e0041} invisible]b"],
+  ["q\ufe0f", "q[\\u{fe0f} invisible]"],
+  ["\u3164", "[\\u{3164} invisible]"],
+  ["a\u00a0b\u2003c", "a[\\u{a0} space]b[\\u{2003} space]c"],
+  [" a  b ", "[\\u{20} space]a[\\u{20} space][\\u{20} space]b[\\u{20} space]"],
+  ["a\u0000b\u001b[31m", "a[\\u{0} control]b[\\u{1b} control][31m"],
+  ["a\nb\tc", "a[\\u{a} control]b[\\u{9} control]c"],
+  ["a\u2028b", "a[\\u{2028} control]b"],
+  ["p\u0430ypal.example", "p[\\u{430} lookalike]ypal.example"],
+  ["\u03bfpenssl", "[\\u{3bf} lookalike]penssl"],
+  ["a\\n\u043f\u0440\u0438", "a[\\n break]\u043f\u0440\u0438"],
+  ["\ud800", "[\\u{d800} invisible]"],
   ["a\\nb\\r", "a[\\n break]b[\\r escape]"],
   ["a\\\\nb", "a\\\\nb"],
   ["a\\u{202e}b\\x1b", "a[\\u{202e} escape]b[\\x1b escape]"],
@@ -41,12 +42,17 @@ test.each(["", "ls -la 'two words'", "привет мир", "ελληνικά la
 test("lines stay lines in a script, and a carriage return does not hide one", () => {
   expect(shown("a\n\tb", true)).toBe("a\n\tb");
   expect(shown("  a  b ", true)).toBe("  a  b ");
-  expect(shown("rm -rf /\recho hello", true)).toBe("rm -rf /[U+000D control]echo hello");
+  expect(shown("rm -rf /\recho hello", true)).toBe("rm -rf /[\\u{d} control]echo hello");
 });
 
 test("the pieces are the text, every byte of it", () => {
   const text = "a\u202eb\\u{7f}\u{1f642}\u0430bc\n\u200b";
   expect(pieces(text).map((piece) => piece.text).join("")).toBe(text);
+});
+
+test.each(["C:\\new\\u{202e}", "\u202e \u0430b\t  ", "", "\\\\"])("what is shown of %j, marks and all, is read back", (text) => {
+  const spelled = pieces(literal(text)).map(({ text, hidden }) => hidden?.code ?? text);
+  expect(unescaped(spelled.join(""))).toBe(text);
 });
 
 test.each([

@@ -1,13 +1,17 @@
-/** Makes visible what a text hides: no character of a command may be there without being seen. */
+/**
+ * Makes visible what a text hides: no character of a command may be there without being seen. There is one notation, the
+ * gateway's: what is marked here is spelled as if the gateway had escaped it, so what is shown can be read back.
+ */
 export interface Piece {
   text: string;
-  /** Why it is marked: the character's number and its kind. */
+  /** Why it is marked: how the character is spelled, and its kind. */
   hidden?: { code: string; kind: HiddenKind };
 }
 export type HiddenKind = "break" | "control" | "direction" | "invisible" | "space" | "lookalike" | "escape";
 
 /** As the gateway writes what it has made visible already; a backslash that means itself is doubled. */
 const ESCAPE = /\\(?:[\\nrt]|u\{[0-9a-f]{1,6}\}|x[0-9a-f]{2})/y;
+const ESCAPES = new RegExp(ESCAPE, "g");
 const BREAKS = ["\\n", "\\t"];
 const DIRECTION = /[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/u;
 /** Format characters, what is drawn as nothing, private and unassigned ones, and halves of a pair. */
@@ -18,7 +22,7 @@ const WORD = /[\p{L}\p{M}\p{N}_-]+/gu;
 const LATIN = /\p{Script=Latin}/u;
 const FOREIGN = /[\p{Script=Cyrillic}\p{Script=Greek}\p{Script=Armenian}\p{Script=Cherokee}]/u;
 
-/** Splits a text where something is hidden. A line break stays one where `lines` are shown as lines. */
+/** Splits an escaped text where something is hidden. A line break stays one where `lines` are shown as lines. */
 export function pieces(text: string, lines = false): Piece[] {
   const foreign = lookalikes(text);
   const found: Piece[] = [];
@@ -40,7 +44,7 @@ export function pieces(text: string, lines = false): Piece[] {
     const char = String.fromCodePoint(text.codePointAt(at)!);
     const kind = lines && (char === "\n" || char === "\t") ? undefined : (kindOf(char) ?? (foreign.has(at) ? "lookalike" : undefined));
     if (kind) mark(char, codeOf(char), kind);
-    else if (char === " " && !lines && isUnseen(text, at)) mark(char, "␣", "space");
+    else if (char === " " && !lines && isUnseen(text, at)) mark(char, codeOf(char), "space");
     else plain += char;
     at += char.length;
   }
@@ -50,6 +54,11 @@ export function pieces(text: string, lines = false): Piece[] {
 
 export function hidesAnything(text: string, lines = false): boolean {
   return pieces(text, lines).some(({ hidden }) => hidden && hidden.kind !== "break");
+}
+
+/** A text that the gateway has not escaped, ready for `pieces`, which spells the rest. */
+export function literal(text: string): string {
+  return text.replaceAll("\\", "\\\\");
 }
 
 /** The text that the gateway escaped; `undefined` where that cannot be told. */
@@ -88,7 +97,9 @@ function isUnseen(text: string, at: number): boolean {
 /** Where letters stand that are taken for Latin ones, inside of a word that has Latin letters. */
 function lookalikes(text: string): Set<number> {
   const places = new Set<number>();
-  for (const { 0: word, index } of text.matchAll(WORD)) {
+  // The letter of an escape is none of a word.
+  const words = text.replace(ESCAPES, (escape) => " ".repeat(escape.length));
+  for (const { 0: word, index } of words.matchAll(WORD)) {
     if (!LATIN.test(word) || !FOREIGN.test(word)) continue;
     for (let at = 0; at < word.length; ) {
       const char = String.fromCodePoint(word.codePointAt(at)!);
@@ -100,5 +111,5 @@ function lookalikes(text: string): Set<number> {
 }
 
 function codeOf(char: string): string {
-  return `U+${char.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}`;
+  return `\\u{${char.codePointAt(0)!.toString(16)}}`;
 }
