@@ -10,8 +10,12 @@ test("the program that runs stands first, and each argument has its own row", ()
 });
 
 test("a script has its lines, also empty ones", () => {
-  expect(texts({ action: { kind: "script", argv: [], script: "cd x\n\nmake | tee y\n" } })).toEqual([["1|cd x", "2|", "3|make | tee y"]]);
-  expect(texts({ action: { kind: "script", argv: [], script: "\n" } })).toEqual([["1|"]]);
+  expect(texts({ action: { kind: "script", argv: [], script: "cd x\n\nmake | tee y\n" } })).toEqual([["1|cd x", "2|", "3|make | tee y", "4|"]]);
+  expect(texts({ action: { kind: "script", argv: [], script: "\n" } })).toEqual([["1|", "2|"]]);
+});
+
+test("several files have a row each", () => {
+  expect(texts({ action: { kind: "read", argv: [], path: "/a\nwrites /b" } })).toEqual([["|/a", "|writes /b"]]);
 });
 
 test("a change names its file, and counts", () => {

@@ -23,11 +23,14 @@ const SIGNS = { add: "+", remove: "−", same: "", gap: "⋯", note: "" };
 export function blocksOf(action: ApprovalAction): Block[] {
   const { argv, script, diff, path, url, kind } = action;
   const blocks: Block[] = [];
-  const single = (title: string, text: string): Block => ({ title, rows: [{ kind: "line", gutter: "", name: "", text }] });
+  const plain = (title: string, text: string): Block => ({
+    title,
+    rows: text.split("\n").map((text) => ({ kind: "line", gutter: "", name: "", text })),
+  });
   if (argv.length > 0) blocks.push({ title: t.approvals.what.exec, rows: argumentRows(action) });
   if (script !== undefined) blocks.push({ title: t.approvals.what.script, rows: scriptRows(script) });
-  if (url !== undefined) blocks.push(single(t.approvals.what.fetch, url));
-  if (path !== undefined) blocks.push(single(t.approvals.file, path));
+  if (url !== undefined) blocks.push(plain(t.approvals.what.fetch, url));
+  if (path !== undefined) blocks.push(plain(t.approvals.file, path));
   if (diff !== undefined) {
     const lines = readChange(diff);
     const { added, removed } = countChange(lines);
@@ -46,11 +49,9 @@ function argumentRows({ argv, program }: ApprovalAction): BlockRow[] {
   }));
 }
 
+/** A break at the end leaves an empty line, so that two scripts never look the same. */
 function scriptRows(script: string): BlockRow[] {
-  const lines = script.split("\n");
-  // The line that ends the text is no line of its own.
-  if (lines.length > 1 && lines.at(-1) === "") lines.pop();
-  return lines.map((text, at) => ({ kind: "line", gutter: String(at + 1), name: t.approvals.line(at + 1), text }));
+  return script.split("\n").map((text, at) => ({ kind: "line", gutter: String(at + 1), name: t.approvals.line(at + 1), text }));
 }
 
 function changeRows(lines: ChangeLine[]): BlockRow[] {

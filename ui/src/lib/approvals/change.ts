@@ -6,6 +6,9 @@ export interface ChangeLine {
 
 const HUNK = /^@@ -\d+(?:,(\d+))? \+\d+(?:,(\d+))? @@/;
 
+/** The gateway escapes a line of spaces alone, and so the sign of an empty line. */
+const EMPTY = "\\u{20}";
+
 /**
  * Inside a hunk the numbers in its head say how many lines belong to it, so a removed `-- x` is no head of a file. What
  * does not fit is shown as it came, never left out.
@@ -28,14 +31,19 @@ export function readChange(diff: string): ChangeLine[] {
       before -= 1;
       after -= 1;
       read.push({ kind: "same", text: line.slice(1) });
+    } else if (inside && line.startsWith(EMPTY)) {
+      before -= 1;
+      after -= 1;
+      read.push({ kind: "same", text: line.slice(EMPTY.length) });
     } else {
       const hunk = HUNK.exec(line);
       if (hunk) {
         before = Number(hunk[1] ?? 1);
         after = Number(hunk[2] ?? 1);
         hunks += 1;
-        if (hunks > 1) read.push({ kind: "gap", text: "" });
-      } else if (hunks > 0 || !/^(---|\+\+\+) /.test(line)) read.push({ kind: "note", text: line });
+        const place = line.slice(hunk[0].length);
+        if (hunks > 1 || place) read.push({ kind: "gap", text: place });
+      } else read.push({ kind: "note", text: line });
     }
   }
   return read;
