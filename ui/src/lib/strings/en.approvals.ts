@@ -15,7 +15,6 @@ export const approvals = {
     noneText:
       "What stays inside an agent's own folder runs by itself. When an agent wants more, such as the network, another folder or a message to somebody, the question appears here, in its chat, and in a window of its own.",
     denyAll: "Deny all",
-    openChat: "Open the chat",
 
     asks: {
       exec: (agent: string) => `${agent} wants to run a program`,
@@ -78,7 +77,6 @@ export const approvals = {
     networkOpen: "not held back",
     environment: "Environment",
     environmentNone: "as always",
-    environmentSets: (names: string) => `sets ${names}`,
     says: "Agent says",
     saysHint: "the agent's own words, not checked",
     asked: "Asked",
@@ -124,8 +122,6 @@ export const approvals = {
       rule: "by a rule",
       gateway: "by the gateway",
     } as Record<string, string>,
-    elsewhere: "Answered elsewhere",
-    done: "Nothing waits for you any more.",
 
     historyNone: "Nothing has been asked yet.",
     historyNoMatch: "Nothing matches the filter.",
