@@ -1,6 +1,7 @@
 /** Approvals and rows of the record in words. */
 import type { Approval, ApprovalAction, AuditEntry } from "$lib/gateway/wire";
 import { t } from "$lib/strings";
+import { literal } from "./marks";
 
 type Outcome = Pick<Approval, "state" | "decision" | "decidedBy" | "reason">;
 
@@ -20,7 +21,7 @@ export function headline({ argv, script, path, url, description }: ApprovalActio
 /** What a row of the record is about. */
 export function subject({ action, rule, approvalId }: AuditEntry): string {
   if (action) return headline(action);
-  return rule ? rule.words || [rule.program, ...rule.argv.slice(1)].join(" ") : (approvalId ?? "");
+  return rule ? rule.words || literal([rule.program, ...rule.argv.slice(1)].join(" ")) : (approvalId ?? "");
 }
 
 export function event({ kind, state, decision, decidedBy, reason, sandbox }: AuditEntry): string {
