@@ -87,11 +87,14 @@ fn check(request: &RequestedAction) -> Result<(), String> {
         return Err(format!("an action of this kind says `{what}`"));
     }
     let texts = [&request.program, &request.script, &request.cwd, &request.path, &request.url, &request.description];
-    let texts = texts.into_iter().flatten().chain(&request.argv).chain(&request.env_names);
-    if texts.clone().any(|text| text.contains('\0')) {
+    let mut texts = texts.into_iter().flatten().chain(&request.argv).chain(&request.env_names);
+    if texts.any(|text| text.contains('\0')) {
         return Err("no text of an action has a NUL byte".to_owned());
     }
-    if texts.map(|text| escaped_lines(text).len()).sum::<usize>() > MAX_SHOWN_BYTES {
+    let shown = shown(request);
+    let texts = [&shown.program, &shown.script, &shown.cwd, &shown.path, &shown.url, &shown.description];
+    let texts = texts.into_iter().flatten().chain(&shown.argv).chain(&shown.env_names);
+    if texts.map(String::len).sum::<usize>() > MAX_SHOWN_BYTES {
         return Err(format!("it is over {} KiB as it would be shown: put it into a file", MAX_SHOWN_BYTES / 1024));
     }
     Ok(())
@@ -217,6 +220,10 @@ mod tests {
         assert!(check(&script("x".repeat(MAX_SHOWN_BYTES + 1))).is_err());
         // What is escaped is longer than it was.
         assert!(check(&script("\u{202e}".repeat(MAX_SHOWN_BYTES / 4))).is_err());
+        // A line break is one in a script, and is spelled in an argument.
+        let lines = "\n".repeat(MAX_SHOWN_BYTES / 2 + 1);
+        assert_eq!(check(&script(lines.clone())), Ok(()));
+        assert!(check(&RequestedAction { argv: vec![lines], ..request(ActionKind::Exec) }).is_err());
         assert!(check(&script("a\0b".to_owned())).is_err());
     }
 
