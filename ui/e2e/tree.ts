@@ -47,13 +47,8 @@ export function shownIn(parts: Node[]): string {
   return parts.map((part) => (part.role === "mark" ? spelled(part) : plain(part))).join("");
 }
 
-/** Texts and marks, one after the other; anything else has no place there. */
-export function partsOf(node: Node): Node[] {
-  if (node.role === "mark" || node.role === "statictext") return [node];
-  if (!PLACES.includes(node.role)) throw new Error(`a ${node.role} in a text`);
-  return node.children.flatMap(partsOf);
-}
-const PLACES = ["listitem", "generic", "none", "definition", "descriptionlistdetail"];
+/** Texts and marks, one after the other. */
+export const partsOf = (node: Node): Node[] => find(node, ({ role }) => role === "mark" || role === "statictext");
 
 function plain(node: Node): string {
   if (simple(node.name) !== simple(node.text)) throw new Error(`read as ${JSON.stringify(node.name)}, shown as ${JSON.stringify(node.text)}`);
