@@ -49,9 +49,12 @@ export class Approvals {
   }
 
   async load(): Promise<void> {
+    const before = new Set(this.pending.map(({ id }) => id));
     try {
       const { approvals } = await this.#client.call("exec.approval.list", {});
-      this.pending = approvals.reduce(add, []);
+      // The list may be older than what was asked or answered while it came.
+      const since = this.pending.filter(({ id }) => !before.has(id));
+      this.pending = [...since, ...approvals].filter(({ id }) => !this.settled.has(id)).reduce(add, []);
       this.allowed = true;
       this.loaded = true;
       this.error = undefined;
