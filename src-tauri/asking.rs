@@ -19,13 +19,17 @@ use tokio::time::Instant;
 use crate::app::{Desktop, on_main};
 use crate::gateway::Request;
 use crate::question;
-use crate::state::State;
 use crate::windows;
 
 /// How long the hidden window is kept after the last run that could ask.
 const KEPT: Duration = Duration::from_secs(5 * 60);
-/// A page that says nothing for so long is dead. A cold one needs a second.
+/// A loaded page that says nothing for so long is dead.
 const ALIVE_WITHIN: Duration = Duration::from_secs(4);
+/// As is one that is not loaded by then. A cold one needs a second.
+const LOADED_WITHIN: Duration = Duration::from_secs(10);
+const ASKED_EVERY: Duration = Duration::from_millis(100);
+/// The page hears of an answer over a connection of its own, a little before or after the tray.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 /// An answer that comes sooner was meant for another window; the page counts the same.
 const ARM: Duration = Duration::from_millis(700);
 
@@ -83,28 +87,50 @@ fn notify(app: &AppHandle, fresh: &[Approval]) {
 pub fn ask(app: &AppHandle) {
     let app = app.clone();
     tauri::async_runtime::spawn(async move {
-        let (alive, answers) = oneshot::channel();
+        let (done, shown) = oneshot::channel();
         on_main(&app, move |app| {
-            let Some(window) = windows::show_approval(app) else { return };
-            let alive = Mutex::new(Some(alive));
-            let asked = window.eval_with_callback("1", move |_| {
-                let alive = alive.lock().unwrap_or_else(PoisonError::into_inner).take();
-                if let Some(alive) = alive {
-                    let _ = alive.send(());
-                }
-            });
-            if let Err(error) = asked {
-                tracing::warn!(%error, "the window for approvals does not answer");
-            }
+            let _ = done.send(windows::show_approval(app).is_some());
         });
-        // Closed without a word where there is no window at all.
-        if matches!(tokio::time::timeout(ALIVE_WITHIN, answers).await, Ok(Ok(()))) {
+        // Closed without a word where the app ends.
+        let Ok(shown) = shown.await else { return };
+        if shown && page_answers(&app).await {
+            on_main(&app, windows::focus_approval);
             return;
         }
         tracing::error!("the window for approvals is dead; a message box stands in");
         on_main(&app, |app| windows::close(app, windows::APPROVAL));
         ask_in_boxes(&app).await;
     });
+}
+
+/// Whether the window's page is alive. One that is still being loaded is given the script later and nobody its answer,
+/// so it is asked again.
+async fn page_answers(app: &AppHandle) -> bool {
+    let loaded_by = Instant::now() + LOADED_WITHIN;
+    loop {
+        let (alive, answer) = oneshot::channel();
+        on_main(app, move |app| {
+            let Some(window) = app.get_webview_window(windows::APPROVAL) else {
+                let _ = alive.send(false);
+                return;
+            };
+            let alive = Mutex::new(Some(alive));
+            let asked = window.eval_with_callback("1", move |_| {
+                let alive = alive.lock().unwrap_or_else(PoisonError::into_inner).take();
+                if let Some(alive) = alive {
+                    let _ = alive.send(true);
+                }
+            });
+            if let Err(error) = asked {
+                tracing::warn!(%error, "the window for approvals does not answer");
+            }
+        });
+        match tokio::time::timeout(ALIVE_WITHIN, answer).await {
+            Ok(Ok(alive)) => return alive,
+            Ok(Err(_)) if Instant::now() < loaded_by => tokio::time::sleep(ASKED_EVERY).await,
+            _ => return false,
+        }
+    }
 }
 
 /// The window's page died, which destroyed the window as well.
@@ -180,9 +206,15 @@ async fn message_box(
     Some(box_made.await.ok()?.await)
 }
 
-/// Hides the window, unless something waits again meanwhile.
-pub fn done(app: &AppHandle, state: &State) {
-    if state.approvals().is_empty() {
-        on_main(app, windows::hide_approval);
-    }
+/// Hides the window as soon as nothing waits here either, unless that takes so long that it must be something new.
+pub fn done(app: &AppHandle) {
+    let app = app.clone();
+    tauri::async_runtime::spawn(async move {
+        let mut state = app.state::<Desktop>().link.state();
+        let none = state.wait_for(|state| state.approvals().is_empty());
+        let heard = matches!(tokio::time::timeout(HEARD_WITHIN, none).await, Ok(Ok(_)));
+        if heard {
+            on_main(&app, windows::hide_approval);
+        }
+    });
 }

@@ -50,8 +50,8 @@ pub fn notify(app: AppHandle, title: &str, body: &str) -> Result<(), String> {
 
 /// Nothing waits any more: the window that asks goes, until something does.
 #[tauri::command]
-pub fn done_asking(app: AppHandle, desktop: Managed<'_, Desktop>) {
-    asking::done(&app, &desktop.link.state().borrow());
+pub fn done_asking(app: AppHandle) {
+    asking::done(&app);
 }
 
 /// Why the gateway did not start; nothing where it runs by now.

@@ -104,6 +104,14 @@ pub fn show_approval(app: &AppHandle) -> Option<WebviewWindow> {
     Some(window)
 }
 
+/// A window gets the focus only once it is on the screen, which is a little after [`show_approval`]; where the system
+/// gave it to the window by itself, this changes nothing. Called on the main thread.
+pub fn focus_approval(app: &AppHandle) {
+    if let Some(Err(error)) = app.get_webview_window(APPROVAL).map(|window| window.set_focus()) {
+        tracing::warn!(%error, "the window for approvals could not get the focus");
+    }
+}
+
 /// Called on the main thread.
 pub fn hide_approval(app: &AppHandle) {
     if let Some(Err(error)) = app.get_webview_window(APPROVAL).map(|window| window.hide()) {
