@@ -1,4 +1,6 @@
+mod approvals;
 mod chat;
+mod desk;
 mod item;
 mod lifecycle;
 mod real_model;

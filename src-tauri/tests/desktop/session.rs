@@ -160,6 +160,31 @@ impl Session {
         Process::start(&mut self.app_command(arguments))
     }
 
+    /// A window manager: without one no window is given the focus or kept above the others.
+    pub async fn window_manager(&self) -> Process {
+        let mut openbox = self.command("openbox");
+        let process = Process::start(openbox.arg("--sm-disable").stderr(Stdio::null()));
+        until("the window manager", async || {
+            let answer = self.output("xprop", &["-root", "_NET_SUPPORTING_WM_CHECK"]);
+            answer.contains("window id").then_some(())
+        })
+        .await;
+        process
+    }
+
+    /// What a program in this session prints.
+    fn output(&self, program: &str, arguments: &[&str]) -> String {
+        let mut command = self.command(program);
+        let output = command.args(arguments).stderr(Stdio::null()).output();
+        let output = output.unwrap_or_else(|error| panic!("{program}: {error}"));
+        String::from_utf8_lossy(&output.stdout).trim().to_owned()
+    }
+
+    /// Presses keys, one after the other, as `xdotool` names them. They go to the window that has the focus.
+    pub fn press(&self, keys: &[&str]) {
+        self.output("xdotool", &[&["key"][..], keys].concat());
+    }
+
     /// What a running gateway says in its lock file.
     pub async fn owner(&self) -> LockFile {
         until("a gateway has the folder", async || self.home().read_lock()).await
@@ -185,10 +210,8 @@ impl Session {
 
     /// The windows of this title that are on the screen.
     fn find_windows(&self, title: &str) -> Vec<u32> {
-        let mut search = self.command("xdotool");
-        search.args(["search", "--onlyvisible", "--name", &format!("^{title}$")]);
-        let found = search.stderr(Stdio::null()).output().expect("xdotool runs");
-        String::from_utf8_lossy(&found.stdout).lines().map(|id| id.parse().expect("a number")).collect()
+        let found = self.output("xdotool", &["search", "--onlyvisible", "--name", &format!("^{title}$")]);
+        found.lines().map(|id| id.parse().expect("a number")).collect()
     }
 
     pub fn windows(&self, title: &str) -> usize {
@@ -203,6 +226,22 @@ impl Session {
         let (kind, delete) = (atom("WM_PROTOCOLS"), atom("WM_DELETE_WINDOW"));
         let message = ClientMessageEvent::new(32, window, kind, [delete, 0, 0, 0, 0]);
         x.send_event(false, window, EventMask::NO_EVENT, message).expect("sends").check().expect("is sent");
+    }
+
+    /// Whether the only window of this title has the focus of the keyboard.
+    pub fn has_focus(&self, title: &str) -> bool {
+        let focus = self.output("xdotool", &["getactivewindow"]);
+        matches!(self.find_windows(title)[..], [window] if focus == window.to_string())
+    }
+
+    pub async fn until_focus(&self, title: &str) {
+        until(&format!("the focus on {title}"), async || self.has_focus(title).then_some(())).await;
+    }
+
+    /// What the window manager says of the only window of this title: `_NET_WM_STATE_ABOVE` and others.
+    pub fn window_state(&self, title: &str) -> String {
+        let [window] = self.find_windows(title)[..] else { panic!("not one window called {title}") };
+        self.output("xprop", &["-id", &window.to_string(), "_NET_WM_STATE"])
     }
 
     pub async fn until_windows(&self, title: &str, count: usize) {

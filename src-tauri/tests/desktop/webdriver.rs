@@ -45,8 +45,32 @@ impl Browser {
 
     /// What a script in the page returns.
     pub async fn run(&self, script: &str) -> Value {
-        let body = json!({ "script": script, "args": [] });
-        self.post("execute/sync", body).await.unwrap_or_else(|| panic!("failed in the page: {script}"))
+        self.try_run(script).await.unwrap_or_else(|| panic!("failed in the page: {script}"))
+    }
+
+    async fn try_run(&self, script: &str) -> Option<Value> {
+        self.post("execute/sync", json!({ "script": script, "args": [] })).await
+    }
+
+    /// Goes on in the window whose page has this fragment, shown or hidden, once there is one.
+    pub async fn go_to(&self, hash: &str) {
+        until(&format!("a window at {hash}"), async || {
+            let answer = self.http.get(format!("{}/window/handles", self.url)).send().await.expect("answers");
+            let handles: Value = answer.json().await.expect("JSON");
+            for handle in handles["value"].as_array().expect("handles") {
+                self.post("window", json!({ "handle": handle })).await?;
+                if self.try_run("return location.hash").await? == hash {
+                    return Some(());
+                }
+            }
+            None
+        })
+        .await;
+    }
+
+    /// Waits until a script in the page returns true.
+    pub async fn until(&self, what: &str, script: &str) {
+        until(what, async || (self.run(script).await == true).then_some(())).await;
     }
 
     async fn element(&self, css: &str) -> String {
