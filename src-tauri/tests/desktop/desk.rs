@@ -52,6 +52,8 @@ impl Desk {
         let (desk, browser) =
             Self::set_up(Session::start(), async |session: &Session| Browser::start(session).await).await;
         desk.session.until_windows(CHAT, 1).await;
+        // A page that goes while it is being made may take more with it.
+        browser.until("the chat is there", "return document.querySelector('textarea') !== null").await;
         desk.session.close_window(CHAT);
         desk.session.until_windows(CHAT, 0).await;
         (desk, browser)
