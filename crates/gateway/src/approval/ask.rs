@@ -30,6 +30,8 @@ pub struct Ask {
     pub run_id: Option<String>,
     pub tool_call_id: Option<String>,
     pub action: Action,
+    /// What isolates commands here.
+    pub sandbox: &'static str,
     pub question: Question,
     pub origin: ApprovalOrigin,
     pub timeout: Duration,
@@ -116,12 +118,16 @@ impl Approvals {
     /// Stores a question and tells everybody; the answer comes by [`Waiting`]. Too many questions are a refusal in words.
     /// The same tool call with the same action is asked once, also over a restart.
     pub async fn ask(&self, ask: Ask) -> Result<Waiting, StoreError> {
-        let Ask { session_key, agent_id, run_id, tool_call_id, action, question, origin, timeout } = ask;
+        let Ask { session_key, agent_id, run_id, tool_call_id, action, sandbox, question, origin, timeout } = ask;
+        let mut shown = action.shown();
+        if action.reach.sandboxed {
+            shown.sandbox = sandbox.to_owned();
+        }
         let proposed_rule = question.proposed.as_ref().map(Rule::shown);
         let approval = self.pending_approval(
             (session_key, agent_id),
             (run_id, tool_call_id),
-            action.shown(),
+            shown,
             question.why,
             (question.decisions, proposed_rule),
             origin,

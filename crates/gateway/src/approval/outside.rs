@@ -13,7 +13,6 @@ use super::decide::{Because, Grants, Policy, Verdict, decide};
 use super::show::{escaped, escaped_lines};
 use crate::home::hex;
 
-
 /// What a program or a node wants, made ready to be asked.
 #[derive(Debug)]
 pub struct Wanted {

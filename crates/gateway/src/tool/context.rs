@@ -137,6 +137,7 @@ impl<'a> ToolContext<'a> {
             run_id: Some(self.run.id.clone()),
             tool_call_id: Some(self.call_id.to_owned()),
             action: action.clone(),
+            sandbox: self.gateway.sandbox.kind(),
             question,
             origin: ApprovalOrigin {
                 channel: self.origin.map(|origin| origin.channel.clone()),

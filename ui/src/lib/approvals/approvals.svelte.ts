@@ -49,18 +49,24 @@ export class Approvals {
   }
 
   async load(): Promise<void> {
-    const before = new Set(this.pending.map(({ id }) => id));
+    // The list may be older than what is heard while it is on its way.
+    let came: Approval[] = [];
+    const gone: string[] = [];
+    const following = [
+      this.#client.on("exec.approval.requested", (approval) => (came = add(came, approval))),
+      this.#client.on("exec.approval.resolved", ({ id }) => gone.push(id)),
+    ];
     try {
       const { approvals } = await this.#client.call("exec.approval.list", {});
-      // The list may be older than what was asked or answered while it came.
-      const since = this.pending.filter(({ id }) => !before.has(id));
-      this.pending = [...since, ...approvals].filter(({ id }) => !this.settled.has(id)).reduce(add, []);
+      this.pending = [...approvals, ...came].filter(({ id }) => !gone.includes(id)).reduce(add, []);
       this.allowed = true;
       this.loaded = true;
       this.error = undefined;
     } catch (error) {
       if (error instanceof GatewayError && error.code === "FORBIDDEN") this.allowed = false;
       else this.error = describe(error);
+    } finally {
+      for (const stop of following) stop();
     }
   }
 
