@@ -132,12 +132,13 @@ async fn launch_at_login_writes_and_removes_its_entry() {
     let file = session.user_home().join(".config/autostart/SimpleClaw.desktop");
     item.click("Launch at login").await;
     item.until_entry("Launch at login", |entry| entry.checked).await;
-    let text = std::fs::read_to_string(&file).expect("is written");
+    // The tick may be there before the file is.
+    let text = until("the file", async || std::fs::read_to_string(&file).ok().filter(|text| !text.is_empty())).await;
     let wanted = format!("Exec={} --hidden", super::session::app().display());
     assert!(text.contains(&wanted), "{text}");
     item.click("Launch at login").await;
     item.until_entry("Launch at login", |entry| !entry.checked).await;
-    assert!(!file.exists());
+    until("no file", async || (!file.exists()).then_some(())).await;
 }
 
 #[tokio::test]
