@@ -11,7 +11,9 @@ export default defineConfig({
   // One gateway serves all of them, so that they do not read each other's sessions.
   workers: 1,
   forbidOnly: true,
-  timeout: 30_000,
+  // Enough for a busy machine where a test has the whole page looked through several times. What is waited for has the
+  // shorter limit below.
+  timeout: 90_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],
   outputDir: "test-results",
