@@ -131,8 +131,14 @@ impl Approvals {
         self.broker.run_waits(run_id)
     }
 
-    /// Notes a launch in the record. With an approval: that it is used now.
-    pub async fn launched(&self, approval_id: Option<&str>, action: &Action, sandbox: &str) {
+    /// Notes a launch in the record before it happens. With an approval: that it is used now, which `false` says it cannot
+    /// be any more. What is not on the disk must not be launched.
+    pub async fn launched(
+        &self,
+        approval_id: Option<&str>,
+        action: &Action,
+        sandbox: &str,
+    ) -> Result<bool, StoreError> {
         let (now, id) = (self.clock.now_ms(), approval_id.map(str::to_owned));
         let mut shown = action.shown();
         shown.env_names.iter_mut().for_each(cut_value);
@@ -146,19 +152,20 @@ impl Approvals {
         let written = self.store.write(move |tx| {
             Box::pin(async move {
                 if let Some(id) = &id {
-                    store::approval::launch(tx, id, now).await?;
+                    if !store::approval::launch(tx, id, now).await? {
+                        return Ok(false);
+                    }
                     if let Some(row) = store::approval::get(tx, id).await? {
                         about.session_key = Some(row.approval.session_key);
                         about.agent_id = Some(row.approval.agent_id);
                         about.run_id = row.approval.run_id;
                     }
                 }
-                audit::append(tx, AuditKind::Launched, &about, now).await
+                audit::append(tx, AuditKind::Launched, &about, now).await?;
+                Ok(true)
             })
         });
-        if let Err(error) = written.await {
-            tracing::error!(target: "diagnostic", source = "approvals", code = "audit.not_written", "a launch is not in the audit log: {error}");
-        }
+        written.await
     }
 
     /// The open questions, oldest first.

@@ -151,7 +151,7 @@ impl<'a> ToolContext<'a> {
             Answer::Allowed(_) => {
                 // A program is noted when it starts; everything else is done by the caller, now.
                 if !matches!(action.what, What::Exec(_) | What::Script(_)) {
-                    self.gateway.approvals.launched(Some(&id), &action, "none").await;
+                    self.record(Some(&id), &action, "none").await?;
                 }
                 return Ok(Permitted { action, approval_id: Some(id) });
             }
@@ -189,6 +189,15 @@ impl<'a> ToolContext<'a> {
         // What this call asked in a former life of the gateway, where that was something else.
         self.gateway.approvals.cancel_of_run(&self.run.id, "it was asked anew").await;
         Ok((id, answer))
+    }
+
+    /// Writes into the record what is about to be done. An answer is good for one time.
+    pub async fn record(&self, approval_id: Option<&str>, action: &Action, sandbox: &str) -> Result<(), Failed> {
+        match self.gateway.approvals.launched(approval_id, action, sandbox).await {
+            Ok(true) => Ok(()),
+            Ok(false) => Err(Failed::new("what the user allowed has been done once already; call again to ask anew")),
+            Err(error) => Err(Failed(format!("nothing was done, because it could not be put on record: {error}"))),
+        }
     }
 
     /// What the configuration and the session allow now.

@@ -217,7 +217,7 @@ async fn launch(
     let gateway = context.gateway;
     let kind = if action.reach.sandboxed { gateway.sandbox.kind() } else { "none" };
     // In the record before it runs: what ran is there, whatever happens next.
-    gateway.approvals.launched(approval_id.as_deref(), &action, kind).await;
+    context.record(approval_id.as_deref(), &action, kind).await?;
     let launch = Launch { confined, limits, terminal: false };
     let mut running = start(&gateway.sandbox, frozen, launch, &gateway.supervisor)
         .await
