@@ -2,7 +2,10 @@
 //! something on the first start, and leads to a real model.
 //!
 //! It is a script and says so. It knows a few questions by their words, the same question
-//! always gets the same answer, and what it does not know it does not pretend to.
+//! always gets the same answer, and what it does not know it does not pretend to. The one thing it calls tools for is in
+//! `approval`.
+
+mod approval;
 
 use std::time::Duration;
 
@@ -13,6 +16,7 @@ use tokio::time::sleep;
 use super::models::named;
 use super::{
     ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Modality, Model, Part, Provider, ProviderError, Stop,
+    ToolCall,
 };
 
 /// The provider's id.
@@ -40,7 +44,7 @@ impl Guide {
             name: "Built-in guide (a script, not a language model)".to_owned(),
             input: Some(vec![Modality::Text]),
             reasoning: Some(false),
-            tool_use: Some(false),
+            tool_use: Some(true),
             ..named(MODEL)
         }
     }
@@ -56,12 +60,29 @@ impl Provider for Guide {
     }
 
     fn stream(&self, request: ChatRequest) -> BoxFuture<'_, Result<ChatStream, ProviderError>> {
-        future::ready(Ok(spoken(&answer(&request.messages)))).boxed()
+        future::ready(Ok(spoken(answer(&request)))).boxed()
+    }
+}
+
+/// An answer: words, and at most one call.
+#[derive(Debug, Clone, PartialEq)]
+struct Said {
+    text: String,
+    call: Option<ToolCall>,
+}
+
+impl Said {
+    fn text(text: impl Into<String>) -> Self {
+        Self { text: text.into(), call: None }
+    }
+
+    fn call(text: impl Into<String>, call: ToolCall) -> Self {
+        Self { text: text.into(), call: Some(call) }
     }
 }
 
 /// The answer word by word, then its end.
-fn spoken(text: &str) -> ChatStream {
+fn spoken(Said { text, call }: Said) -> ChatStream {
     let words: Vec<String> = text.split_inclusive(' ').map(str::to_owned).collect();
     let count = u32::try_from(words.len()).unwrap_or(u32::MAX).max(1);
     let pause = PER_WORD.min(LONGEST / count);
@@ -69,20 +90,24 @@ fn spoken(text: &str) -> ChatStream {
         sleep(pause).await;
         Ok(ChatPiece::Text(word))
     });
-    let end = ChatEnd { tool_calls: Vec::new(), usage: None, stop: Stop::End };
+    let stop = if call.is_some() { Stop::ToolCalls } else { Stop::End };
+    let end = ChatEnd { tool_calls: call.into_iter().collect(), usage: None, stop };
     words.chain(stream::iter([Ok(ChatPiece::End(end))])).boxed()
 }
 
 /// The first answer of a conversation says what is speaking.
-fn answer(messages: &[ChatMessage]) -> String {
+fn answer(ChatRequest { messages, tools, .. }: &ChatRequest) -> Said {
     let first = !messages.iter().any(|message| matches!(message, ChatMessage::Assistant { .. }));
     let (question, attached) = last_question(messages);
     let topic = match Topic::of(&question) {
         Topic::Unknown if attached => Topic::Attached,
         topic => topic,
     };
-    let text = topic.text();
-    if first { format!("{LABEL}\n\n{text}") } else { text.to_owned() }
+    let said = match topic.text() {
+        Some(text) => Said::text(text),
+        None => approval::next(messages, tools),
+    };
+    if first { Said { text: format!("{LABEL}\n\n{}", said.text), ..said } } else { said }
 }
 
 /// The words of the last question in lower case, and whether something was attached. A file's own words are no question.
@@ -105,6 +130,7 @@ fn last_question(messages: &[ChatMessage]) -> (String, bool) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Topic {
     Long,
+    Approval,
     Connect,
     Privacy,
     Tray,
@@ -115,21 +141,23 @@ enum Topic {
 }
 
 impl Topic {
-    /// The first topic whose words the question, in lower case, has. A term of several words
-    /// is looked for as it is; one word only as a whole word, or `hi` would be in `this`.
+    /// The first topic whose words the question, in lower case, has.
     fn of(question: &str) -> Self {
-        let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).collect();
-        let has = |terms: &[&str]| {
-            terms.iter().any(|term| if term.contains(' ') { question.contains(term) } else { words.contains(term) })
-        };
+        let has = |terms: &[&str]| has_term(question, terms);
+        // Earlier messages that got no answer stand before it, and notes of the system: no tool is called for those.
+        let wishes = |terms: &[&str]| has_term(question.rsplit("\n\n").next().unwrap_or_default(), terms);
         if has(&["something long", "long answer", "long text", "streaming", "stream"]) {
             Self::Long
+        } else if wishes(&["approval", "approvals", "approve", "permission", "permissions", "you ask me"]) {
+            Self::Approval
         } else if has(CONNECT) {
             Self::Connect
         } else if has(&["privacy", "private", "safe", "safety", "secure", "security", "telemetry", "my data"]) {
             Self::Privacy
         } else if has(&["tray", "icon", "menu bar", "close the window", "quit"]) {
             Self::Tray
+        } else if wishes(&["tool", "tools"]) {
+            Self::Approval
         } else if has(&[
             "can you do",
             "what do you do",
@@ -146,8 +174,10 @@ impl Topic {
         }
     }
 
-    fn text(self) -> &'static str {
-        match self {
+    /// What is said of it; `None`: it is shown.
+    fn text(self) -> Option<&'static str> {
+        Some(match self {
+            Self::Approval => return None,
             Self::Long => LONG_TEXT,
             Self::Connect => CONNECT_TEXT,
             Self::Privacy => PRIVACY_TEXT,
@@ -156,8 +186,15 @@ impl Topic {
             Self::Greeting => GREETING_TEXT,
             Self::Attached => ATTACHED_TEXT,
             Self::Unknown => UNKNOWN_TEXT,
-        }
+        })
     }
+}
+
+/// Whether a question, in lower case, has one of these terms. A term of several words is looked for as it is; one word
+/// only as a whole word, or `hi` would be in `this`.
+fn has_term(question: &str, terms: &[&str]) -> bool {
+    let words: Vec<&str> = question.split(|c: char| !c.is_alphanumeric()).collect();
+    terms.iter().any(|term| if term.contains(' ') { question.contains(term) } else { words.contains(term) })
 }
 
 const CONNECT: &[&str] = &[
@@ -189,6 +226,7 @@ Hello! No model is connected yet, so for now you get me. I work offline and can 
 - **connecting a model**: \"How do I connect a model?\"
 - **privacy and safety**: \"Is this private?\"
 - **the tray icon**: \"What does the tray do?\"
+- **tools and approvals**, with a real one: \"Show me an approval\"
 - **streaming**: \"Tell me something long\"";
 
 const ABILITIES_TEXT: &str = "\
@@ -196,7 +234,8 @@ SimpleClaw is a personal AI gateway: one program on your machine that keeps your
 model you choose.
 
 I am only here until there is one. I answer a few questions about SimpleClaw itself, always in the same words. I cannot \
-reason, write, search or use tools.
+reason, write or search. Tools I use only to show how an agent asks you before it does more than it may: \"Show me an \
+approval\".
 
 To go on with a real model, ask: \"How do I connect a model?\"";
 

@@ -4,8 +4,9 @@ use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
 use futures_util::future::{join, join_all};
+use serde_json::json;
 use simpleclaw_adapters::provider::guide::Guide;
-use simpleclaw_adapters::provider::{ChatMessage, ChatPiece, ChatRequest, Part, Provider, Stop};
+use simpleclaw_adapters::provider::{ChatMessage, ChatPiece, ChatRequest, Part, Provider, Stop, ToolSpec};
 
 use crate::fake::{ask, pieces, request, user};
 
@@ -58,6 +59,11 @@ async fn it_knows_its_questions_by_their_words() {
         ("Tell me something long", "Here is something long"),
         ("What is the capital of France?", "I cannot answer that"),
         ("this is odd", "I cannot answer that"),
+        // No tools are offered here.
+        ("Show me an approval", "I cannot show one here"),
+        ("What can you ask me?", "I cannot show one here"),
+        ("Which tools do you have?", "I cannot show one here"),
+        ("Is it safe to give a model tools?", "this machine only"),
     ] {
         asked.push(async move {
             let said = said(question).await;
@@ -81,6 +87,30 @@ async fn it_says_that_it_cannot_look_into_files() {
         let messages = vec![ChatMessage::User { parts }];
         let said = ask(&Guide::new(), ChatRequest { messages, ..request() }).await.expect("an answer").text;
         assert!(said.starts_with(LABEL) && said.contains(answer), "{said}");
+    }
+}
+
+/// Asked for it, it calls a tool as a model does; and only for the last words, not for what stands unanswered before.
+#[tokio::test]
+async fn it_calls_tools_where_it_is_asked_to() {
+    let tools: Vec<_> = ["exec", "list"]
+        .map(|name| ToolSpec { name: name.to_owned(), description: String::new(), schema: json!({}) })
+        .into();
+    for (question, call) in [
+        ("Show me an approval", Some("list")),
+        ("approval", Some("list")),
+        ("tools", Some("list")),
+        ("Show me an approval\n\nhello", None),
+        ("[Note from the system, not from the user]\nan approval waits\n\nhello", None),
+        ("hello", None),
+    ] {
+        let asked = ChatRequest { messages: vec![user(question)], tools: tools.clone(), ..request() };
+        let answer = ask(&Guide::new(), asked).await.expect("an answer");
+        assert!(answer.text.starts_with(LABEL), "{}", answer.text);
+        let stop = if call.is_some() { Stop::ToolCalls } else { Stop::End };
+        assert_eq!(answer.end.stop, stop, "{question}");
+        let calls: Vec<_> = answer.end.tool_calls.iter().map(|call| call.name.as_str()).collect();
+        assert_eq!(calls, Vec::from_iter(call), "{question}");
     }
 }
 
