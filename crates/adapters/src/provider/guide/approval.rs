@@ -5,7 +5,8 @@
 //! once for a question, whatever came of it, so there is no way round in a circle. How a refusal was meant is read from
 //! the gateway's words, as a model would have to; where they are not known, they are quoted and nothing is claimed.
 
-use serde_json::json;
+use serde_json::{Value, json};
+use uuid::Uuid;
 
 use super::Said;
 use crate::provider::{ChatMessage, ToolCall, ToolSpec};
@@ -45,7 +46,7 @@ pub(super) fn next(messages: &[ChatMessage], tools: &[ToolSpec]) -> Said {
 
 /// Stays inside: the agent's own folder may be read without a question.
 fn look() -> ToolCall {
-    ToolCall { id: "guide_list".to_owned(), name: "list".to_owned(), arguments: json!({}) }
+    call("list", json!({}))
 }
 
 /// Wants more than it may have without a question, and does nothing with it.
@@ -56,7 +57,12 @@ fn command() -> ToolCall {
         "description": "The built-in guide shows what a question looks like. The command prints one line; it asks for \
                         the network, which it does not use, because that needs your consent.",
     });
-    ToolCall { id: "guide_exec".to_owned(), name: "exec".to_owned(), arguments }
+    call("exec", arguments)
+}
+
+/// With an id that no other has: a window tells the calls and the questions of a session apart by it.
+fn call(name: &str, arguments: Value) -> ToolCall {
+    ToolCall { id: format!("call_{}", Uuid::new_v4().simple()), name: name.to_owned(), arguments }
 }
 
 /// What became of a call in this turn; `None`: it was not made. The id may be another one than was given here, and a
@@ -172,9 +178,15 @@ mod tests {
         ChatMessage::Assistant { text: "…".to_owned(), tool_calls: vec![call] }
     }
 
-    fn result(call: &ToolCall, content: &str, is_error: bool) -> ChatMessage {
+    /// A call and its result.
+    fn made(call: ToolCall, content: &str, is_error: bool) -> [ChatMessage; 2] {
         let (call_id, name) = (call.id.clone(), call.name.clone());
-        ChatMessage::ToolResult { call_id, name, content: content.to_owned(), is_error }
+        [calls(call), ChatMessage::ToolResult { call_id, name, content: content.to_owned(), is_error }]
+    }
+
+    /// A question, and what was called for it.
+    fn turn(made: impl IntoIterator<Item = [ChatMessage; 2]>) -> Vec<ChatMessage> {
+        std::iter::once(user("show me an approval")).chain(made.into_iter().flatten()).collect()
     }
 
     fn tools(names: &[&str]) -> Vec<ToolSpec> {
@@ -189,13 +201,7 @@ mod tests {
 
     /// The whole demonstration, with this result of its command.
     fn ended(content: &str, is_error: bool) -> String {
-        let messages = [
-            user("show me an approval"),
-            calls(look()),
-            result(&look(), "(empty)", false),
-            calls(command()),
-            result(&command(), content, is_error),
-        ];
+        let messages = turn([made(look(), "(empty)", false), made(command(), content, is_error)]);
         let said = next(&messages, &tools(&["exec", "list"]));
         assert_eq!(said.call, None, "{content}");
         assert!(said.text.contains("tools.exec.mode"), "{}", said.text);
@@ -212,7 +218,7 @@ mod tests {
             assert_eq!(call.name, expected);
             // An id may be changed on the way to the store.
             let call = ToolCall { id: format!("renamed_{expected}"), ..call };
-            messages.extend([calls(call.clone()), result(&call, content, false)]);
+            messages.extend(made(call, content, false));
         }
         assert_eq!(called(&messages), None);
         messages.push(user("again, please"));
@@ -221,20 +227,18 @@ mod tests {
 
     #[test]
     fn a_call_is_made_once_whatever_came_of_it() {
-        let asked = user("approval");
-        let looked = [asked.clone(), calls(look()), result(&look(), "the workspace cannot be used", true)];
+        let looked = turn([made(look(), "the workspace cannot be used", true)]);
         let said = next(&looked, &tools(&["exec", "list"]));
         assert!(said.text.contains("> the workspace cannot be used"), "{}", said.text);
-        assert_eq!(said.call, Some(command()));
-        assert_eq!(called(&[asked.clone(), calls(look())]).as_deref(), Some("exec"));
-        assert_eq!(called(&[asked, calls(command())]), None, "without a result it is not tried again");
+        assert_eq!(called(&looked).as_deref(), Some("exec"));
+        assert_eq!(called(&[user("approval"), calls(look())]).as_deref(), Some("exec"));
+        assert_eq!(called(&[user("approval"), calls(command())]), None, "without a result it is not tried again");
     }
 
     #[test]
     fn calls_of_others_are_not_taken_for_its_own() {
         let other = ToolCall { arguments: json!({ "argv": ["rm", "x"] }), ..command() };
-        let messages = [user("approval"), calls(other.clone()), result(&other, DENIED, true)];
-        assert_eq!(called(&messages).as_deref(), Some("list"));
+        assert_eq!(called(&turn([made(other, DENIED, true)])).as_deref(), Some("list"));
     }
 
     #[test]
@@ -245,9 +249,11 @@ mod tests {
             let said = next(&asked, &tools(names));
             assert_eq!(said, Said::text(NO_TOOL_TEXT), "{names:?}");
         }
-        assert_eq!(next(&asked, &tools(&["exec"])), Said::call(ASK_TEXT, command()));
+        let said = next(&asked, &tools(&["exec"]));
+        assert_eq!(said.text, ASK_TEXT);
+        assert_eq!(said.call.map(|call| call.name).as_deref(), Some("exec"));
         // Taken away meanwhile.
-        let looked = [user("approval"), calls(look()), result(&look(), "(empty)", false)];
+        let looked = turn([made(look(), "(empty)", false)]);
         assert_eq!(next(&looked, &tools(&["list"])), Said::text(NO_TOOL_TEXT));
     }
 
@@ -272,6 +278,14 @@ mod tests {
             assert_eq!(said.contains("Nothing ran"), [DENIED, expired, withdrawn, switched_off].contains(&content));
             assert_eq!(said.contains("counts as one that has read"), content == PRINTED, "{said}");
         }
+    }
+
+    /// A window finds the result of a call, and the question to it, by its id alone.
+    #[test]
+    fn ids_are_not_used_again() {
+        let ids = [look(), look(), command(), command()].map(|call| call.id);
+        let unique: std::collections::HashSet<_> = ids.iter().collect();
+        assert_eq!(unique.len(), ids.len(), "{ids:?}");
     }
 
     #[test]
