@@ -4,6 +4,7 @@ mod approvals;
 mod exec;
 mod fetch;
 mod files;
+mod guide;
 mod ordinary;
 mod others;
 mod shown;
