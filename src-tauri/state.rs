@@ -19,7 +19,7 @@ use simpleclaw_protocol::message::SessionRow;
 pub const RECENT_SESSIONS: usize = 8;
 /// Runs beyond these are not followed; there is a window for approvals then anyway.
 const MAY_ASK: usize = 256;
-/// The provider of the guide, which has no tools.
+/// The provider of the guide, whose runs are not taken to ask before they call a tool: hardly any does.
 const BUILTIN: &str = "builtin";
 
 /// Where the gateway is in its life, as far as this app knows.

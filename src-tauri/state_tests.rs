@@ -247,6 +247,10 @@ fn runs_with_tools_may_ask_until_they_end() {
     let model = |provider: &str| json!({ "provider": provider, "model": "m", "reason": "default" });
     assert!(!state.hear(&run("1", "model", model("builtin"))));
     assert!(!state.may_ask());
+    let tool = json!({ "phase": "start", "toolCallId": "c", "name": "list", "args": {} });
+    assert!(state.hear(&run("1", "tool", tool)), "the guide shows how it is asked");
+    assert!(state.may_ask());
+    assert!(state.hear(&run("1", "lifecycle", json!({ "phase": "end" }))));
     assert!(state.hear(&run("2", "model", model("anthropic"))));
     assert!(!state.hear(&run("3", "model", model("anthropic"))), "nothing else is shown for it");
     assert!(state.may_ask());
