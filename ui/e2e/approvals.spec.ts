@@ -1,6 +1,6 @@
 import type { Browser, Page } from "@playwright/test";
 import { Gateway } from "./gateway";
-import { expect, expectAccessible, open, pathOf, sessionKey, test } from "./page";
+import { answers, composer, expect, expectAccessible, open, pathOf, sessionKey, sessionPath, test } from "./page";
 
 /** Asked by a program, as a node would: no model is needed for it. */
 async function request(browser: Browser, action: object, key = "agent:main:main"): Promise<string> {
@@ -116,6 +116,18 @@ test("a question stands in the chat it belongs to, and goes when it is answered"
   await expect(question).toContainText("inline");
   await expectAccessible(page);
   await question.getByRole("button", { name: "Deny" }).click();
+  await expect(question).toBeHidden();
+});
+
+test("the guide asks a real question, and says what became of it", async ({ page }) => {
+  await open(page, sessionPath("guide"));
+  await composer(page).fill("Show me an approval");
+  await page.keyboard.press("Enter");
+  const question = page.getByRole("region", { name: /wants to run/ });
+  await expect(question).toContainText("You allowed this.");
+  await expectAccessible(page);
+  await question.getByRole("button", { name: "Deny" }).click();
+  await expect(answers(page).last()).toContainText("the question was denied");
   await expect(question).toBeHidden();
 });
 

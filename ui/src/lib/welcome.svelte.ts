@@ -36,6 +36,11 @@ export class Welcome {
   sayHello(conversation: Conversation): void {
     conversation.say(t.welcome.helloText);
   }
+
+  /** The guide knows these words; of a model nobody knows what it would do. */
+  showApproval(conversation: Conversation): void {
+    conversation.say(t.welcome.askText);
+  }
 }
 
 /** The last model that answered in a conversation, if its last answer is complete. */
