@@ -16,6 +16,8 @@ test("from an empty home the guide answers, a key is pasted and tested, and the 
   await page.keyboard.press("Enter");
   await expect(page.getByText("The guide answered.")).toBeVisible();
   const steps = page.getByRole("list", { name: "Three steps" });
+  const showQuestion = steps.getByRole("button", { name: "Show me a question" });
+  await expect(showQuestion).toBeEnabled();
   await steps.getByRole("radio", { name: /Like OpenAI/ }).check();
   await steps.getByRole("button", { name: "Next" }).click();
   await steps.getByLabel("Address").fill(provider.url);
@@ -24,6 +26,7 @@ test("from an empty home the guide answers, a key is pasted and tested, and the 
   await expect(steps.getByText(/^Works/)).toBeVisible();
   await steps.getByRole("button", { name: "Save" }).click();
   await expect(steps.getByText("is connected.")).toBeVisible();
+  await expect(showQuestion, "only the guide is known to do it").toBeHidden();
   await steps.getByRole("button", { name: "Say hello" }).click();
   await expect(steps.getByRole("button", { name: "Open the chat" })).toBeVisible();
   await expect(answers(page)).toHaveCount(2);

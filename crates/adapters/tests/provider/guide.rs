@@ -63,7 +63,7 @@ async fn it_knows_its_questions_by_their_words() {
         ("Show me an approval", "I cannot show one here"),
         ("What can you ask me?", "I cannot show one here"),
         ("Which tools do you have?", "I cannot show one here"),
-        ("Is it safe to give a model tools?", "this machine only"),
+        ("Are your tools safe?", "this machine only"),
     ] {
         asked.push(async move {
             let said = said(question).await;
