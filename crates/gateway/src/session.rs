@@ -186,11 +186,14 @@ impl Sessions {
 
     /// Stops what runs now, and leaves what waits waiting: the kill switch.
     pub fn abort_running(&self) -> Vec<String> {
+        let stopped = {
+            let all = self.lock();
+            let running = all.values().filter_map(|queue| queue.current.as_ref()).filter(|current| current.started);
+            let stopped = running.filter(|current| current.live.begin_abort());
+            stopped.inspect(|current| current.cancel.cancel()).map(|current| current.live.run_id().to_owned()).collect()
+        };
         self.context.children.stop(|_| true);
-        let all = self.lock();
-        let running = all.values().filter_map(|queue| queue.current.as_ref()).filter(|current| current.started);
-        let stopped = running.filter(|current| current.live.begin_abort());
-        stopped.inspect(|current| current.cancel.cancel()).map(|current| current.live.run_id().to_owned()).collect()
+        stopped
     }
 
     /// Waits until nothing that was stopped does anything any more; a stop is acknowledged after that.

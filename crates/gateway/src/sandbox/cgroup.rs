@@ -72,6 +72,12 @@ impl Cgroup {
         self.write("cgroup.freeze", "1")
     }
 
+    /// Whether everything in it has stopped since it was frozen.
+    pub fn stands(&self) -> bool {
+        let events = fs::read_to_string(self.path.join("cgroup.events")).unwrap_or_default();
+        events.lines().any(|line| line == "frozen 1")
+    }
+
     pub fn kill(&self) -> io::Result<()> {
         self.write("cgroup.kill", "1")
     }

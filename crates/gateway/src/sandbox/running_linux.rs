@@ -27,6 +27,8 @@ use crate::supervisor::Supervisor;
 
 /// A guard that has not started its command by then never will.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// A process that has been told to stop does so when the system next looks at it.
+const STILL_WITHIN: Duration = Duration::from_millis(100);
 /// From `kill` to the end of every process: by the guard, then by force.
 const KILL_WITHIN: Duration = Duration::from_millis(1_500);
 const FORCE_WITHIN: Duration = Duration::from_millis(400);
@@ -130,24 +132,26 @@ impl Running {
         self.input = None;
     }
 
-    /// Stops every process of it where it is, at once. They only go on to their end: nothing lets them run again.
-    pub fn freeze_now(&self) {
-        // Its number may be another's by then.
-        if self.ended.borrow().is_some() {
-            return;
-        }
-        if self.cgroup.as_ref().is_some_and(|cgroup| cgroup.freeze().is_ok()) {
-            return;
-        }
-        if !tree::signal_all(self.guard, Signal::STOP) {
+    /// Stops every process of it where it is, at once, and waits a moment until each stands: what it has asked the kernel
+    /// for is done first. They only go on to their end: nothing lets them run again.
+    pub async fn freeze(&self) {
+        let cgroup = self.cgroup.as_ref().filter(|cgroup| cgroup.freeze().is_ok());
+        // Its number may be another's once it has ended.
+        let ended = || self.ended.borrow().is_some();
+        if cgroup.is_none() && !ended() && !tree::signal_all(self.guard, Signal::STOP) {
             // They multiply faster than they can be stopped.
             tree::signal_all(self.guard, Signal::KILL);
+        }
+        let still = || cgroup.map_or_else(|| tree::stands(self.guard), |cgroup| cgroup.stands());
+        let until = Instant::now() + STILL_WITHIN;
+        while !ended() && !still() && Instant::now() < until {
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
 
     /// Stops and then kills every process of it, children that left its group and session included; within 2 s.
     pub async fn kill(&self) {
-        self.freeze_now();
+        self.freeze().await;
         self.stop.cancel();
         if let Some(cgroup) = &self.cgroup {
             // The guard does the same, one by one.

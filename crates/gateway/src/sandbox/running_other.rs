@@ -199,7 +199,7 @@ impl Running {
     }
 
     /// Stops every process of its group where it is.
-    pub fn freeze_now(&self) {
+    pub async fn freeze(&self) {
         if self.ended.borrow().is_none() {
             signal_group(self.group, Order::Stop);
         }
@@ -207,7 +207,7 @@ impl Running {
 
     /// Stops and then kills its group.
     pub async fn kill(&self) {
-        self.freeze_now();
+        self.freeze().await;
         self.stop.cancel();
         let mut ended = self.ended.clone();
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ended.wait_for(Option::is_some)).await;

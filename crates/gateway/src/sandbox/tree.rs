@@ -91,6 +91,11 @@ pub fn signal_all(root: i32, signal: Signal) -> bool {
     false
 }
 
+/// Whether each descendant is stopped or dead.
+pub fn stands(root: i32) -> bool {
+    descendants(root).iter().all(|process| "TtZX".contains(process.state))
+}
+
 /// Processes and their memory in bytes, dead ones left out.
 pub fn census(root: i32) -> (u64, u64) {
     let alive = descendants(root).into_iter().filter(|process| process.state != 'Z');

@@ -5,12 +5,12 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::Failed;
 use super::output::{MAX_RESULT, Printed, middle_cut};
-use crate::sandbox::{Ended, Reason, Running};
+use crate::sandbox::{Ended, LaunchError, Reason, Running};
 use crate::supervisor::Supervisor;
 
 /// Programs that go in the background: of one session, and over all.
@@ -22,8 +22,8 @@ const MAX_ENDED: usize = 64;
 const MAX_WRITES: usize = 16;
 /// Longest that a program may take to read what is written to it.
 const WRITE_TIME: Duration = Duration::from_secs(5);
-/// Longest that a stop waits to be sure that everything is frozen.
-const FREEZE_TIME: Duration = Duration::from_millis(150);
+/// Longest that a stop waits to be sure that everything is frozen; a few milliseconds, but where the machine stalls.
+const FREEZE_TIME: Duration = Duration::from_millis(1_500);
 
 /// Clones share it.
 #[derive(Clone, Default)]
@@ -91,8 +91,15 @@ impl Children {
         Ok(())
     }
 
-    /// Takes over a program that was started.
-    pub fn adopt(&self, start: Start, running: Running, supervisor: &Supervisor) -> Arc<Child> {
+    /// Starts a program for a run, and owns it before its first moment: a stop that comes while it starts ends it as soon
+    /// as it has started. Nothing is started for a run that is not `going` any more.
+    pub async fn start(
+        &self,
+        start: Start,
+        going: impl FnOnce() -> bool,
+        starting: impl Future<Output = Result<Running, LaunchError>> + Send + 'static,
+        supervisor: &Supervisor,
+    ) -> Result<Arc<Child>, Failed> {
         let (input, writes) = mpsc::channel(MAX_WRITES);
         let Start { session_key, run_id, command, untrusted, background } = start;
         let child = Arc::new(Child {
@@ -110,13 +117,36 @@ impl Children {
             stop: supervisor.stopping().child_token(),
             input,
         });
-        self.lock().insert(child.id.clone(), Arc::clone(&child));
+        {
+            let mut all = self.lock();
+            // A stop first claims the run and then looks in here: one of the two sees the other.
+            if !going() {
+                return Err(Failed::new("the run was stopped before the command started"));
+            }
+            all.insert(child.id.clone(), Arc::clone(&child));
+        }
+        let (tell, told) = oneshot::channel();
         let (children, owned) = (self.clone(), Arc::clone(&child));
         supervisor.spawn("child", async move {
-            owned.follow(running, writes).await;
-            children.tidy(&owned);
+            match starting.await {
+                Ok(running) => {
+                    // Who asked may be gone; then it has been stopped.
+                    let _ = tell.send(Ok(()));
+                    owned.follow(running, writes).await;
+                    children.tidy(&owned);
+                }
+                Err(error) => {
+                    owned.frozen.send_replace(true);
+                    children.lock().remove(&owned.id);
+                    let _ = tell.send(Err(error));
+                }
+            }
         });
-        child
+        let unless_started = child.stop_on_drop();
+        let started = told.await.map_err(|_| Failed::new("the gateway ends, and starts no more commands"))?;
+        started.map_err(|error| Failed(format!("the command could not be started: {error}")))?;
+        unless_started.disarm();
+        Ok(child)
     }
 
     pub fn get(&self, session_key: &str, id: &str) -> Option<Arc<Child>> {
@@ -193,7 +223,7 @@ impl Child {
         let ended = tokio::select! {
             biased;
             () = self.stop.cancelled() => {
-                running.freeze_now();
+                running.freeze().await;
                 self.frozen.send_replace(true);
                 running.kill().await;
                 running.ended().await
@@ -237,6 +267,11 @@ impl Child {
         self.stop.cancel();
     }
 
+    /// Stops it when nobody waits for it any more.
+    pub fn stop_on_drop(&self) -> DropGuard {
+        self.stop.clone().drop_guard()
+    }
+
     /// Waits until it has ended.
     pub async fn until_ended(&self) {
         let mut news = self.news();
@@ -250,15 +285,6 @@ impl Child {
 
     fn printed(&self) -> MutexGuard<'_, Printed> {
         self.printed.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Stops a program that nobody waits for any more.
-pub struct StopOnDrop(pub Arc<Child>);
-
-impl Drop for StopOnDrop {
-    fn drop(&mut self) {
-        self.0.stop();
     }
 }
 

@@ -77,6 +77,11 @@ impl<'a> ToolContext<'a> {
         self.stopped.clone()
     }
 
+    /// Whether nothing has claimed the end of the run yet.
+    pub fn is_going(&self) -> bool {
+        self.live.is_running()
+    }
+
     pub async fn find(&self, path: String) -> Result<Place, Failed> {
         let places = self.places.clone();
         blocking(move || places.find(&path)).await

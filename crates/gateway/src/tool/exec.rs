@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use simpleclaw_adapters::provider::ToolSpec;
 
-use super::children::{Child, Start, StopOnDrop};
+use super::children::{Child, Start};
 use super::context::Permitted;
 use super::{Failed, Tool, ToolContext, ToolResult, arguments, blocking, object};
 use crate::approval::action::{Action, Command, Reach, Script, What, environment};
@@ -219,19 +219,21 @@ async fn launch(
     // In the record before it runs: what ran is there, whatever happens next.
     context.record(approval_id.as_deref(), &action, kind).await?;
     let launch = Launch { confined, limits, terminal: false };
-    let mut running = start(&gateway.sandbox, frozen, launch, &gateway.supervisor)
-        .await
-        .map_err(|error| Failed(format!("the command could not be started: {error}")))?;
-    if !begin.background {
-        // Nobody could write to it: what reads its input sees the end of it at once.
-        running.close_input();
-    }
-    Ok(gateway.children.adopt(begin, running, &gateway.supervisor))
+    let (sandbox, supervisor, has_input) = (Arc::clone(&gateway.sandbox), gateway.supervisor.clone(), begin.background);
+    let starting = async move {
+        let mut running = start(&sandbox, frozen, launch, &supervisor).await?;
+        if !has_input {
+            // Nobody could write to it: what reads its input sees the end of it at once.
+            running.close_input();
+        }
+        Ok(running)
+    };
+    gateway.children.start(begin, || context.is_going(), starting, &gateway.supervisor).await
 }
 
 /// Waits for the end, and shows what is printed meanwhile.
 async fn in_foreground(context: &ToolContext<'_>, child: Arc<Child>) -> ToolResult {
-    let guard = StopOnDrop(Arc::clone(&child));
+    let guard = child.stop_on_drop();
     let mut left = OUTPUT_BYTES;
     loop {
         let ended = tokio::time::timeout(SHOW_EVERY, child.until_ended()).await.is_ok();

@@ -72,6 +72,11 @@ impl Live {
         self.leave_running(ENDING)
     }
 
+    /// Nobody has claimed its end.
+    pub fn is_running(&self) -> bool {
+        self.phase.load(Ordering::Acquire) == RUNNING
+    }
+
     /// The end of the gateway claimed it.
     pub fn is_interrupted(&self) -> bool {
         self.phase.load(Ordering::Acquire) == INTERRUPTED

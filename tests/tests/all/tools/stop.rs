@@ -1,5 +1,6 @@
 //! Stopping: at once, at any moment, with all that was started (trust.md, Stop).
 
+use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
@@ -82,6 +83,62 @@ async fn what_goes_in_the_background_is_stopped_too() {
     client.ok("gateway.shutdown", json!({})).await;
     assert_eq!(gateway.exited().await.code(), Some(0));
     until_gone(&second).await;
+}
+
+/// Writes as fast as it can, from three processes, one of them in a session of its own.
+const BUSY: &str = "w() { while :; do echo x >> $f; done; }; w & setsid sh -c 'while :; do echo x >> $f; done' & w";
+
+/// A thousand times, at any moment from the start of a run to the middle of its command: what is acknowledged as stopped
+/// has done its last.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_done_after_a_stop() {
+    const ROUNDS: u64 = 1_000;
+    const GATEWAYS: u64 = 2;
+    let times = (0..GATEWAYS).map(|nth| tokio::spawn(stopped_often(nth, ROUNDS / GATEWAYS)));
+    let mut times: Vec<Duration> =
+        futures_util::future::try_join_all(times).await.expect("no panic").into_iter().flatten().collect();
+    times.sort();
+    let (median, last) = (times[times.len() / 2], times[times.len() - 1]);
+    eprintln!("{ROUNDS} stops: acknowledged after {median:?}, {last:?} at most");
+    assert!(median < Duration::from_millis(200) && last < Duration::from_secs(2), "{median:?}, {last:?}");
+}
+
+/// How long each stop took to be acknowledged.
+async fn stopped_often(nth: u64, rounds: u64) -> Vec<Duration> {
+    let (model, gateway) = with_model(FULL).await;
+    let folder = workspace(&gateway);
+    let sizes = || -> HashMap<_, _> {
+        let files = std::fs::read_dir(&folder).expect("the workspace").map(|file| file.expect("a file"));
+        files.map(|file| (file.file_name(), file.metadata().expect("its size").len())).collect()
+    };
+    // Each call has a file of its own; a run that is stopped before it asks the model leaves its call to the next.
+    model.script((0..rounds).map(|call| {
+        let command = BUSY.replace("$f", &format!("log{call}"));
+        Answer::tool_call("exec", &json!({ "command": command }).to_string())
+    }));
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let (mut times, mut left) = (vec![], HashMap::new());
+    for round in 0..rounds {
+        let id = format!("r{round}");
+        let now = sizes().into_iter().map(|(name, size)| (left.get(&name).copied(), size, name));
+        let late: Vec<_> = now.filter(|(then, size, _)| *then != Some(*size)).collect();
+        assert!(late.is_empty(), "written to after stop {round}: {late:?}, {:?}", times.last());
+        client.ok("chat.send", send("main", "go", &id)).await;
+        // Not random by chance: the golden ratio spreads them over the time that a command needs to start, and more.
+        let moment = ((round + nth) as f64 * 0.618_034).fract();
+        tokio::time::sleep(Duration::from_secs_f64(moment * 0.1)).await;
+        let began = Instant::now();
+        client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
+        times.push(began.elapsed());
+        left.extend(sizes().into_iter().filter(|(name, _)| !left.contains_key(name)).collect::<Vec<_>>());
+        let told = follow(&mut client, &id, None).await;
+        assert_eq!(told.end["state"], "aborted", "{}", told.end);
+    }
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    assert_eq!(sizes(), left, "written to after the last stop");
+    let started = u64::try_from(left.len()).expect("a count");
+    assert!(started > rounds / 4, "only {started} commands of {rounds} had begun to write");
+    times
 }
 
 /// Stopped at any moment, a run ends once, as aborted or answered, and the next one goes.

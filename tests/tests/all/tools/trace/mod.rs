@@ -74,9 +74,9 @@ fn held(line: &str, named: &Started, runs: &[Vec<Started>; SHELLS.len() + 1]) ->
     if first != named {
         return Err(format!("{named:?} was named, and {first:?} started"));
     }
-    // `env` is there to start a program, which its words name: one, and those are shown.
-    let by_words = |more: &Started| name == "env" && named.argv.contains(&more.argv[0]);
-    if more.len() > 1 || !more.iter().all(by_words) {
+    // `env` is there to start one program, which may be `env` again: its words name each, and those are shown.
+    let by_words = |started: &[Started]| started[0].argv[0] == "env" && named.argv.contains(&started[1].argv[0]);
+    if !direct.windows(2).all(by_words) {
         return Err(format!("{named:?} was named, and went on to {more:?}"));
     }
     for (program, run) in SHELLS.iter().zip(by_shells) {
