@@ -137,8 +137,9 @@ fn canonical(path: &Path) -> io::Result<PathBuf> {
         match at.canonicalize() {
             Ok(found) => return Ok(missing.into_iter().rev().fold(found, |path, name| path.join(name))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                // A link to nowhere would be followed by whatever is written there.
-                let dangling = at.symlink_metadata().is_ok();
+                // A link to nowhere would be followed by whatever is written there. Without the `/` or `/.` at its end, which
+                // would have the system look for what is behind the link.
+                let dangling = at.components().as_path().symlink_metadata().is_ok();
                 let last = at.components().next_back();
                 let (Some(Component::Normal(name)), Some(parent), false) = (last, at.parent(), dangling) else {
                     return Err(io::ErrorKind::InvalidInput.into());
@@ -206,6 +207,9 @@ mod tests {
             "a\0b",
             "~/x",
             "dangling",
+            "dangling/",
+            "dangling//",
+            "dangling/.",
             "dangling/x",
             "loop",
             "missing/../../x",
