@@ -49,6 +49,14 @@ pub fn command(bytes: &[u8]) {
     approval::survive(bytes);
 }
 
+/// Lines that say what is in a folder, an empty line, and the text of a path. Not tried where there is no Unix.
+pub fn paths(bytes: &[u8]) {
+    #[cfg(unix)]
+    crate::tool::survive(bytes);
+    #[cfg(not(unix))]
+    let _ = bytes;
+}
+
 /// What the tool `exec` makes of the text of a command.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Decided {

@@ -16,7 +16,7 @@ pub struct Target {
     pub words: &'static [&'static str],
 }
 
-pub const TARGETS: [Target; 6] = [
+pub const TARGETS: [Target; 7] = [
     Target {
         name: "frame-json",
         run: |bytes| frame(Encoding::Json, bytes),
@@ -76,6 +76,21 @@ pub const TARGETS: [Target; 6] = [
             b"echo ~ !! $'a\\x41' $((1+1)) <(x) a\\\nb [[ -f x ]] \xd0\xb0\xe2\x80\xae",
         ],
         words: &["$(", "${", "<<", "<<<", "&&", "$'", "\\\n", "#", "{a,b}", "[[ ", "=(", "\u{202e}", "\u{200b}", "''", "!!"],
+    },
+    Target {
+        name: "paths",
+        run: testing::paths,
+        // What is in the workspace, an empty line, and the path.
+        seeds: &[
+            b"a/\nb>a/..\nout>@/outside\nup>../../..\n\nb/out/../outside/./new",
+            b"no>where\nround>a/../round\n\nno//.",
+            b"s\xff/\nl>s\xff\n\nl/gpj\xe2\x80\xaeexe. ",
+            b"f\ntwo=@/home/token\n\ntwo",
+            b"../x>@/home/state\n\n../x/gateway.db",
+            b"p>/proc/self/root\n\np/etc/../proc/self/cwd/../x\n",
+            b"@/home//agents/main/workspace/n/w/",
+        ],
+        words: &["../", "//", ">@/", "=@/", "/\n", "\n\n", "~/", "\0", "home/", "state/", "/proc/self/", "\u{202e}"],
     },
 ];
 

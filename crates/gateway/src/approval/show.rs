@@ -40,27 +40,45 @@ pub fn escaped_path(path: &Path) -> String {
 /// The text that `escaped` was given; `None` for what it never gives.
 #[cfg(any(test, feature = "testing"))]
 pub fn unescaped(shown: &str) -> Option<String> {
-    let mut text = String::new();
+    read_back(shown, false).and_then(|bytes| String::from_utf8(bytes).ok())
+}
+
+/// The same for `escaped_path`: the bytes of the path.
+#[cfg(all(unix, any(test, feature = "testing")))]
+pub fn unescaped_path(shown: &str) -> Option<Vec<u8>> {
+    read_back(shown, true)
+}
+
+#[cfg(any(test, feature = "testing"))]
+fn read_back(shown: &str, is_path: bool) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
     let mut rest = shown.chars();
     while let Some(sign) = rest.next() {
-        if sign != '\\' {
-            text.push(sign);
-            continue;
-        }
-        text.push(match rest.next()? {
-            '\\' => '\\',
-            'n' => '\n',
-            'r' => '\r',
-            't' => '\t',
-            'u' => {
-                let (hex, behind) = rest.as_str().strip_prefix('{')?.split_once('}')?;
-                rest = behind.chars();
-                char::from_u32(u32::from_str_radix(hex, 16).ok()?)?
-            }
-            _ => return None,
-        });
+        let sign = match sign {
+            '\\' => match rest.next()? {
+                '\\' => '\\',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'u' => {
+                    let (hex, behind) = rest.as_str().strip_prefix('{')?.split_once('}')?;
+                    rest = behind.chars();
+                    char::from_u32(u32::from_str_radix(hex, 16).ok()?)?
+                }
+                'x' if is_path => {
+                    let (hex, behind) = rest.as_str().split_at_checked(2)?;
+                    rest = behind.chars();
+                    // What is below it is text.
+                    bytes.push(u8::from_str_radix(hex, 16).ok().filter(|byte| *byte >= 0x80)?);
+                    continue;
+                }
+                _ => return None,
+            },
+            sign => sign,
+        };
+        bytes.extend_from_slice(sign.encode_utf8(&mut [0; 4]).as_bytes());
     }
-    Some(text)
+    Some(bytes)
 }
 
 /// What becomes of spaces before the first other sign.

@@ -20,6 +20,8 @@ mod process;
 mod read;
 mod search;
 mod sessions;
+#[cfg(all(unix, feature = "testing"))]
+mod survive;
 mod write;
 
 use std::sync::Arc;
@@ -35,6 +37,8 @@ use crate::store::StoreError;
 pub use children::Children;
 pub use context::{Hands, ToolContext};
 pub use place::Places;
+#[cfg(all(unix, feature = "testing"))]
+pub use survive::survive;
 
 /// Something a model may call.
 pub trait Tool: Send + Sync {

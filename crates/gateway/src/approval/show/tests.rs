@@ -124,12 +124,18 @@ fn lines_stay_lines_and_keep_their_indentation() {
 #[test]
 fn a_path_that_is_no_text_is_spelled() {
     use std::os::unix::ffi::OsStrExt as _;
-    fn path(bytes: &[u8]) -> &Path {
-        Path::new(std::ffi::OsStr::from_bytes(bytes))
+    for (bytes, shown) in [
+        (&b"/a\xff\xfe/b"[..], "/a\\xff\\xfe/b"),
+        (b"/a\\xff", "/a\\\\xff"),
+        ("/é \n".as_bytes(), "/é \\n"),
+        (b"/a \xe2\x82/", "/a\\u{20}\\xe2\\x82/"),
+    ] {
+        assert_eq!(escaped_path(Path::new(std::ffi::OsStr::from_bytes(bytes))), shown);
+        assert_eq!(unescaped_path(shown).as_deref(), Some(bytes), "{shown:?}");
     }
-    assert_eq!(escaped_path(path(b"/a\xff\xfe/b")), "/a\\xff\\xfe/b");
-    assert_eq!(escaped_path(path(b"/a\\xff")), "/a\\\\xff");
-    assert_eq!(escaped_path(path("/é \n".as_bytes())), "/é \\n");
+    for shown in ["\\x", "\\xf", "\\xé", "\\x41", "\\xgg"] {
+        assert_eq!(unescaped_path(shown), None, "{shown:?}");
+    }
 }
 
 #[test]
