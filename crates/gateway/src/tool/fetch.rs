@@ -142,8 +142,7 @@ fn site(url: &Url) -> String {
     }
 }
 
-/// Where a host is. All of its addresses have to be the internet's: one that is not says that the name is there to lead
-/// somewhere else.
+/// Where a host is.
 async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Failed> {
     let port = url.port_or_known_default().unwrap_or(80);
     let host = url.host_str().unwrap_or_default();
@@ -160,6 +159,12 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Failed> {
             }
         }
     };
+    reachable(host, found)
+}
+
+/// All addresses of a host have to be the internet's: one that is not says that the name is there to lead somewhere
+/// else.
+fn reachable(host: &str, found: Vec<SocketAddr>) -> Result<Vec<SocketAddr>, Failed> {
     if found.is_empty() {
         return Err(Failed(format!("{host:?} has no address")));
     }
@@ -384,6 +389,51 @@ mod tests {
         for text in ["http://localhost/", "http://LOCALHOST/", "http://localhost./"] {
             assert!(resolve(&url_of(text).expect("a URL")).await.is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn one_address_of_this_machine_refuses_a_name() {
+        let all = |addresses: &[&str]| {
+            let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
+            reachable("example.org", addresses.collect())
+        };
+        assert_eq!(all(&["1.1.1.1:80", "[2606:4700::1111]:80"]).expect("the internet's").len(), 2);
+        for addresses in [
+            &["127.0.0.1:80"][..],
+            &["1.1.1.1:80", "127.0.0.1:80"],
+            &["[::1]:80", "1.1.1.1:80"],
+            &["1.1.1.1:80", "[::ffff:127.0.0.1]:80"],
+            &[],
+        ] {
+            assert!(all(addresses).is_err(), "{addresses:?}");
+        }
+    }
+
+    /// By the time of the connection the name leads to this machine: nobody asks for it again.
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn a_connection_goes_to_what_was_looked_at() {
+        use std::io::{BufRead as _, BufReader};
+        use std::net::TcpListener;
+
+        let canary = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        canary.set_nonblocking(true).expect("sets");
+        let port = canary.local_addr().expect("an address").port();
+        let server = TcpListener::bind(("127.0.0.2", port)).expect("the same port of another address");
+        let looked_at = vec![server.local_addr().expect("an address")];
+        let answering = std::thread::spawn(move || {
+            let (mut stream, _) = server.accept().expect("a connection");
+            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
+            lines.take_while(|line| !line.is_empty()).for_each(drop);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("an answer");
+        });
+        let url = url_of(&format!("http://localhost:{port}/")).expect("a URL");
+        let response = get(&url, looked_at.clone()).await.expect("an answer");
+        assert_eq!(response.status(), StatusCode::NO_CONTENT);
+        answering.join().expect("a thread");
+        // Where nobody answers any more, nothing else is tried.
+        assert!(get(&url, looked_at).await.is_err());
+        assert_eq!(canary.accept().expect_err("nobody comes").kind(), std::io::ErrorKind::WouldBlock);
     }
 
     #[test]
