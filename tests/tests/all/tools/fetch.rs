@@ -16,7 +16,8 @@ use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::{Encoding, Gateway};
 use tokio::net::TcpListener;
 
-use super::run;
+use super::{follow, phase, run, script};
+use crate::chat::send;
 
 /// Counts whoever connects.
 async fn canary() -> (u16, Arc<AtomicUsize>) {
@@ -36,9 +37,13 @@ async fn canary() -> (u16, Arc<AtomicUsize>) {
 async fn site(redirects: HashMap<&'static str, String>) -> u16 {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let port = listener.local_addr().expect("an address").port();
+    serve(listener, redirects);
+    port
+}
+
+fn serve(listener: TcpListener, redirects: HashMap<&'static str, String>) {
     let app = Router::new().route("/{*page}", get(page)).with_state(Arc::new(redirects));
     tokio::spawn(async move { axum::serve(listener, app).await });
-    port
 }
 
 async fn page(
@@ -67,10 +72,31 @@ async fn page(
 }
 
 async fn gateway_for(site: u16, more: &str) -> (Model, Gateway) {
+    gateway_that_reaches(&format!("127.0.0.1:{site}"), more).await
+}
+
+async fn gateway_that_reaches(site: &str, more: &str) -> (Model, Gateway) {
     let model = Model::start().await;
     let home = Home::with_config(&model.config(more));
-    home.set_variable("SIMPLECLAW_TEST_FETCH", &format!("127.0.0.1:{site}"));
+    home.set_variable("SIMPLECLAW_TEST_FETCH", site);
     (model, Gateway::in_home(&home).await)
+}
+
+/// Puts a file in the place of the names that this machine knows, for this thread and the processes that it starts.
+#[cfg(target_os = "linux")]
+fn mount_names(file: &std::path::Path) {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    const NONE: Option<&str> = None;
+    unshare(CloneFlags::CLONE_NEWNS).expect("root");
+    // Or the mount would be seen outside as well.
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).expect("a private tree");
+    mount(Some(file), "/etc/hosts", NONE, MsFlags::MS_BIND, NONE).expect("a bind mount");
+}
+
+#[cfg(not(target_os = "linux"))]
+fn mount_names(_: &std::path::Path) {
+    unreachable!("ignored here");
 }
 
 /// A page is asked for once with its addresses, comes as text, marked as from outside, and taints the session.
@@ -161,6 +187,44 @@ async fn nothing_reaches_this_machine() {
         for ((is_error, words), url) in told.results().iter().zip(urls) {
             assert!(is_error, "{url}: {words}");
         }
+    }
+    assert_eq!(hits.load(Ordering::SeqCst), 0);
+}
+
+/// DNS rebinding: while the question waits, the name comes to lead to the canary. The connection goes to the address
+/// that was looked at; a redirect, which is no question of its own, and the next call look anew, and are refused.
+#[tokio::test]
+#[cfg_attr(not(can_mount), ignore = "needs root")]
+async fn a_name_that_comes_to_lead_to_this_machine_is_not_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let names = folder.path().join("hosts");
+    let lead_to = |address: &str| {
+        std::fs::write(&names, format!("127.0.0.1 localhost\n{address} moving.test\n")).expect("the names");
+    };
+    lead_to("127.0.0.2");
+    mount_names(&names);
+    let (port, hits) = canary().await;
+    let listener = TcpListener::bind(("127.0.0.2", port)).await.expect("the same port of another address");
+    serve(listener, HashMap::from([("moved", "/html".to_owned())]));
+    let (model, gateway) = gateway_that_reaches(&format!("127.0.0.2:{port}"), "").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let call = |page: &str| ("fetch", json!({ "url": format!("http://moving.test:{port}/{page}") }));
+    let mut results = Vec::new();
+    for page in ["html", "moved"] {
+        lead_to("127.0.0.2");
+        script(&model, &[call(page)]);
+        client.ok("chat.send", send("main", "go", page)).await;
+        let waiting = phase(&mut client, page, "waiting_approval").await;
+        let listed = client.ok("exec.approval.list", json!({})).await;
+        assert_eq!(listed["approvals"][0]["action"]["argv"], json!(["127.0.0.2"]), "{listed}");
+        lead_to("127.0.0.1");
+        client.ok("exec.approval.resolve", json!({ "id": waiting["approvalId"], "decision": "allow-once" })).await;
+        results.push(follow(&mut client, page, None).await.result());
+    }
+    results.push(run(&model, &mut client, "next", None, &[call("html")]).await.result());
+    assert!(!results[0].0 && results[0].1.contains("Some text"), "{:?}", results[0]);
+    for (is_error, words) in &results[1..] {
+        assert!(*is_error && words.contains("moving.test leads to 127.0.0.1"), "{words}");
     }
     assert_eq!(hits.load(Ordering::SeqCst), 0);
 }
