@@ -6,8 +6,11 @@ use serde_json::{Value, json};
 use simpleclaw_tests::fakes::Answer;
 use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::{Encoding, Gateway};
+use sqlx::Connection as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 
 use super::{follow, phase, run, script, workspace};
+use crate::approvals::verified;
 use crate::chat::{send, with_model};
 
 /// Wants more than the sandbox gives, wherever there is one.
@@ -105,6 +108,48 @@ async fn what_changed_meanwhile_is_not_run() {
     let told = follow(&mut client, "w", None).await;
     assert!(told.result().0 && told.result().1.contains("changed by somebody else"), "{:?}", told.result());
     assert_eq!(std::fs::read_to_string(&path).expect("the file"), "of somebody else");
+}
+
+/// What cannot be put on record is not done, whether a person allowed it or nobody had to; once it can be, it is.
+#[tokio::test]
+async fn what_cannot_be_recorded_is_not_done() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let options = SqliteConnectOptions::new().filename(gateway.home.path().join("state/gateway.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.expect("opens");
+    // Questions and answers are still recorded.
+    let refuse = "CREATE TRIGGER no_launches BEFORE INSERT ON audit WHEN NEW.kind = 'launched' \
+                  BEGIN SELECT RAISE(ABORT, 'the record is broken'); END";
+    sqlx::query(refuse).execute(&mut database).await.expect("a trigger");
+    let outside = tempfile::tempdir().expect("a folder");
+    let letter = outside.path().canonicalize().expect("canonical").join("letter");
+    let calls = [
+        ("exec", asking("echo x > asked")),
+        ("exec", json!({ "command": "echo x > inside" })),
+        ("write", json!({ "path": letter, "content": "dear" })),
+    ];
+    let folder = workspace(&gateway);
+    let files = [folder.join("asked"), folder.join("inside"), letter];
+    let launched = json!({ "kind": "launched" });
+
+    let told = run(&model, &mut client, "refused", Some("allow-once"), &calls).await;
+    assert_eq!((told.results().len(), &told.end["state"]), (3, &json!("final")));
+    for ((is_error, words), (call, file)) in told.results().iter().zip(calls.iter().zip(&files)) {
+        let said = words.contains("nothing was done, because it could not be put on record");
+        assert!(*is_error && said && words.contains("the record is broken"), "{call:?}: {words}");
+        assert!(!file.exists(), "{call:?}");
+    }
+    assert_eq!(client.ok("exec.approval.history", launched.clone()).await["entries"], json!([]));
+
+    sqlx::query("DROP TRIGGER no_launches").execute(&mut database).await.expect("no trigger");
+    database.close().await.expect("closes");
+    let told = run(&model, &mut client, "done", Some("allow-once"), &calls).await;
+    for ((is_error, words), (call, file)) in told.results().iter().zip(calls.iter().zip(&files)) {
+        assert!(!is_error && file.exists(), "{call:?}: {words}");
+    }
+    let rows = client.ok("exec.approval.history", launched).await["entries"].clone();
+    assert_eq!(rows.as_array().map(Vec::len), Some(3), "{rows}");
+    assert_eq!(verified(&mut client).await["ok"], true);
 }
 
 /// A run that waits is parked over the end of the gateway, graceful or not: the question is there again under its id, the
