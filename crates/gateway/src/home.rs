@@ -103,6 +103,11 @@ impl Home {
         self.state_dir().join("attachments")
     }
 
+    /// Folders for temporary files of commands, one for each session.
+    pub fn temp_dir(&self) -> PathBuf {
+        self.state_dir().join("temp")
+    }
+
     pub fn token_path(&self) -> PathBuf {
         self.path.join("token")
     }

@@ -33,7 +33,7 @@ use crate::server::{self, Server};
 use crate::session::{self, Context, Sessions};
 use crate::store::Store;
 use crate::supervisor::Supervisor;
-use crate::tool::{Children, Toolbox};
+use crate::tool::{Children, Temp, Toolbox};
 use crate::usage::Ledger;
 use crate::{maintenance, process, rebuild, reload};
 
@@ -191,9 +191,10 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let follow = Arc::clone(&server).follow_address(door, Arc::downgrade(&lock));
     supervisor.spawn_until_stop("address", follow);
 
+    let temp = Temp::new(&home);
     steps
         .run("maintenance", async {
-            supervisor.spawn_until_stop("maintenance", maintenance::keep(store, attachments, clock));
+            supervisor.spawn_until_stop("maintenance", maintenance::keep(store, attachments, temp, clock));
             Ok(((), Done::Ok))
         })
         .await?;

@@ -1,6 +1,6 @@
 //! Table `sessions`: one row per key. Whether a session runs now is not here but in `session`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, PoisonError};
 
 use futures_util::TryStreamExt as _;
@@ -135,6 +135,15 @@ impl Store {
             .fetch_one(&self.readers)
             .await?;
         Ok(SessionPage { sessions, more, total: total.unsigned_abs() })
+    }
+
+    /// The ids of the sessions in which something happened since then.
+    pub async fn session_ids_since(&self, since: i64) -> Result<HashSet<String>, StoreError> {
+        let ids: Vec<String> = sqlx::query_scalar("SELECT session_id FROM sessions WHERE updated_at >= ?")
+            .bind(since)
+            .fetch_all(&self.readers)
+            .await?;
+        Ok(ids.into_iter().collect())
     }
 
     /// How many sessions each agent has, archived ones too. Read again only where something was written since.

@@ -11,7 +11,7 @@ use simpleclaw_protocol::session::SessionKey;
 use tokio_util::sync::CancellationToken;
 
 use super::place::{Place, Places};
-use super::{Failed, blocking};
+use super::{Failed, Temp, blocking};
 use crate::agent::Agent;
 use crate::approval::action::{Action, Reach, What};
 use crate::approval::decide::{Policy, Verdict, decide};
@@ -220,14 +220,10 @@ impl<'a> ToolContext<'a> {
         self.gateway.config.current().config.tools.exec.sandbox != SandboxUse::Off && self.gateway.sandbox.is_enforced()
     }
 
-    /// A folder for temporary files of this session's commands, made where it is missing.
+    /// The folder for temporary files of this session's commands, made where it is missing.
     pub async fn temp(&self) -> Result<PathBuf, Failed> {
-        let folder = self.gateway.home.path().join("agents").join(&self.agent.id).join("temp");
-        blocking(move || {
-            crate::home::make_private_folder(&folder).map_err(|error| Failed(error.to_string()))?;
-            folder.canonicalize().map_err(|error| Failed(format!("the folder for temporary files: {error}")))
-        })
-        .await
+        let (temp, session) = (Temp::new(&self.gateway.home), self.session().await?);
+        blocking(move || temp.of(&session.session_id)).await
     }
 
     /// Gives the run's place among those that go to others while `work` waits for them.

@@ -2,7 +2,8 @@
 //!
 //! A tool says what it *would* do as an `Action`; `context` has that decided, asks a person where it must, and only then
 //! lets the tool go on. `place` knows which paths are whose, `disk` opens them without following links, `children` owns
-//! the programs that were started. How decisions are made is `approval`'s, how programs are kept in is `sandbox`'s.
+//! the programs that were started, `temp` the folders for their temporary files. How decisions are made is `approval`'s,
+//! how programs are kept in is `sandbox`'s.
 
 mod address;
 mod children;
@@ -22,6 +23,7 @@ mod search;
 mod sessions;
 #[cfg(all(unix, feature = "testing"))]
 mod survive;
+mod temp;
 mod write;
 
 use std::sync::Arc;
@@ -39,6 +41,7 @@ pub use context::{Hands, ToolContext};
 pub use place::Places;
 #[cfg(all(unix, feature = "testing"))]
 pub use survive::survive;
+pub use temp::Temp;
 
 /// Something a model may call.
 pub trait Tool: Send + Sync {

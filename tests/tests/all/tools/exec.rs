@@ -3,8 +3,8 @@
 use serde_json::json;
 use simpleclaw_tests::Encoding;
 
-use super::{enforced, run, workspace};
-use crate::chat::with_model;
+use super::{enforced, follow, run, script, workspace};
+use crate::chat::{send, with_model};
 
 /// A plain command and a script run in the workspace; what they print is streamed and given, and so is how they failed.
 #[tokio::test]
@@ -65,6 +65,34 @@ async fn a_confined_command_stays_in() {
     assert_eq!(std::fs::read_to_string(home.join("config.yaml")).expect("the configuration"), config);
     assert!(!results[4].1.contains("SIMPLECLAW_HOME"), "{}", results[4].1);
     assert!(!std::path::Path::new("/etc/simpleclaw-was-here").exists());
+}
+
+/// Temporary files stay for the other commands of the session, over a restart too; no other session sees them, nor the
+/// same one after it began anew.
+#[tokio::test]
+async fn temporary_files_are_of_the_session() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    if !enforced(&mut client).await {
+        // Commands that nothing keeps in use the machine's own.
+        return;
+    }
+    let read = [("exec", json!({ "command": "cat \"$TMPDIR/file\"" }))];
+    let write = [("exec", json!({ "command": "echo kept > \"$TMPDIR/file\"" })), read[0].clone()];
+    let told = run(&model, &mut client, "write", None, &write).await;
+    assert_eq!(told.results()[1], (false, "kept".to_owned()));
+    script(&model, &read);
+    client.ok("chat.send", send("agent:main:other", "go", "other")).await;
+    let told = follow(&mut client, "other", None).await;
+    assert!(told.result().0 && !told.result().1.contains("kept"), "{:?}", told.result());
+    let home = gateway.crash().await;
+    let gateway = simpleclaw_tests::Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let told = run(&model, &mut client, "again", None, &read).await;
+    assert_eq!(told.result(), (false, "kept".to_owned()));
+    client.ok("sessions.reset", json!({ "key": "main" })).await;
+    let told = run(&model, &mut client, "anew", None, &read).await;
+    assert!(told.result().0 && !told.result().1.contains("kept"), "{:?}", told.result());
 }
 
 /// Output without end is cut, the rest is counted, and the gateway does not grow.
