@@ -212,7 +212,9 @@ fn may_have_rule(policy: &Policy, action: &Action, command: &Command) -> Result<
         return Err(NoRule::Variables);
     }
     let program = command.program.path.as_path();
-    if program.starts_with(&policy.workspace) || is_temporary(program) {
+    // What lies in the gateway's folder and can be run is the agent's: of its workspace, or a temporary file.
+    let own = [&policy.workspace, &policy.home].into_iter().any(|folder| program.starts_with(folder));
+    if own || is_temporary(program) {
         return Err(NoRule::OwnProgram);
     }
     let called = command.argv.first().map(String::as_str).unwrap_or_default();

@@ -336,11 +336,12 @@ fn a_rule_ends() {
 
 #[test]
 fn a_program_that_the_agent_can_change_has_no_rule() {
-    for path in ["/ws/tool", "/ws/bin/dig", "/tmp/dig", "/var/tmp/x/dig", "/dev/shm/dig", "/run/user/1000/dig"] {
+    let temporary = ["/tmp/dig", "/var/tmp/x/dig", "/dev/shm/dig", "/run/user/1000/dig"];
+    for path in ["/ws/tool", "/ws/bin/dig", "/home/eve/.simpleclaw/state/temp/s/dig"].into_iter().chain(temporary) {
         let action = online(&["dig", "x"], path);
         assert_eq!(Rule::exact(&policy(), &action), Err(NoRule::OwnProgram), "{path}");
     }
-    for path in ["/wsx/tool", "/tmpx/tool", "/opt/tool"] {
+    for path in ["/wsx/tool", "/tmpx/tool", "/opt/tool", "/home/eve/.simpleclawx/tool"] {
         assert!(Rule::exact(&policy(), &online(&["tool"], path)).is_ok(), "{path}");
     }
 }
