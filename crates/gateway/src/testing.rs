@@ -71,7 +71,7 @@ pub enum Decided {
 /// Looks for programs in the folders of `path`.
 pub fn decided(text: &str, cwd: &Path, path: &[PathBuf]) -> Decided {
     match parse(text) {
-        Parsed::Simple(argv) => match resolve(&argv, cwd, path) {
+        Parsed::Simple(argv) => match resolve(&argv, cwd, path, None) {
             Ok(command) => Decided::Program { program: command.program.path, argv: command.argv },
             Err(error) => Decided::Refused(error.to_string()),
         },

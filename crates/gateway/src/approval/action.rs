@@ -76,6 +76,8 @@ pub struct Command {
     pub cwd: PathBuf,
     /// What is added to the fixed environment of every child; `environment` checks it.
     pub env: BTreeMap<String, String>,
+    /// The folder that stands at its `/tmp`, canonical; `None` where `/tmp` is what it is for everybody.
+    pub tmp: Option<PathBuf>,
 }
 
 /// Text for a shell.
@@ -247,13 +249,17 @@ impl Action {
         let mut fields = Fields(Sha256::new());
         fields.text("simpleclaw action 1");
         match what {
-            What::Exec(Command { argv, program, files, cwd, env }) => {
+            What::Exec(Command { argv, program, files, cwd, env, tmp }) => {
                 fields.text("exec");
                 fields.list(argv, |fields, word| fields.text(word));
                 fields.file(program);
                 fields.list(files, Fields::file);
                 fields.path(cwd);
                 fields.env(env);
+                if let Some(tmp) = tmp {
+                    fields.text("tmp");
+                    fields.path(tmp);
+                }
             }
             What::Script(Script { text, shell, cwd, env }) => {
                 fields.text("script");

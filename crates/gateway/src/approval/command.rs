@@ -7,16 +7,16 @@
 mod file;
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
+use std::{fs, io};
 
 use tree_sitter::{Node, ParseOptions, ParseState, Parser, Point};
 
 use super::action::{Command, FileId, Script};
 use super::rule::programs;
 use super::show::{escaped, escaped_path};
-pub use file::{MAX_PROGRAM_BYTES, MAX_SCRIPT_BYTES, Unresolved, identify};
+pub use file::{MAX_PROGRAM_BYTES, MAX_SCRIPT_BYTES, TMP, Unresolved, canonical, identify};
 
 /// What runs a text that is no plain command.
 pub const SHELL: &str = "/bin/sh";
@@ -189,8 +189,9 @@ fn children(node: Node<'_>) -> Vec<Node<'_>> {
 }
 
 /// Finds the program and the scripts that the words name. Programs are looked for in `path` only, whose folders are
-/// absolute; a name with a `/` is one from `cwd`. Reads files: not for a runtime's thread.
-pub fn resolve(argv: &[String], cwd: &Path, path: &[PathBuf]) -> Result<Command, Unresolved> {
+/// absolute; a name with a `/` is one from `cwd`. `tmp`: the folder that will stand at the command's `/tmp`, so that what
+/// it names there is looked for there. Reads files: not for a runtime's thread.
+pub fn resolve(argv: &[String], cwd: &Path, path: &[PathBuf], tmp: Option<&Path>) -> Result<Command, Unresolved> {
     let name = argv.first().filter(|name| !name.is_empty()).ok_or(Unresolved::Blank)?;
     if argv.iter().any(|word| word.contains('\0')) {
         return Err(Unresolved::Nul);
@@ -199,9 +200,9 @@ pub fn resolve(argv: &[String], cwd: &Path, path: &[PathBuf]) -> Result<Command,
         return Err(Unresolved::TooLong);
     }
     let cwd = working_folder(cwd)?;
-    let program = program(name, &cwd, path)?;
-    let files = script_files(argv, &program, &cwd)?;
-    Ok(Command { argv: argv.to_vec(), program, files, cwd, env: BTreeMap::new() })
+    let program = program(name, &cwd, path, tmp)?;
+    let files = script_files(argv, &program, &cwd, tmp)?;
+    Ok(Command { argv: argv.to_vec(), program, files, cwd, env: BTreeMap::new(), tmp: tmp.map(Path::to_owned) })
 }
 
 /// The same for a script and the shell that is to run it, such as `sh`.
@@ -212,7 +213,7 @@ pub fn resolve_script(text: &str, shell: &str, cwd: &Path, path: &[PathBuf]) -> 
         Refusal::Nul => Unresolved::Nul,
     })?;
     let cwd = working_folder(cwd)?;
-    Ok(Script { text: text.to_owned(), shell: program(shell, &cwd, path)?, cwd, env: BTreeMap::new() })
+    Ok(Script { text: text.to_owned(), shell: program(shell, &cwd, path, None)?, cwd, env: BTreeMap::new() })
 }
 
 fn working_folder(cwd: &Path) -> Result<PathBuf, Unresolved> {
@@ -220,9 +221,9 @@ fn working_folder(cwd: &Path) -> Result<PathBuf, Unresolved> {
     folder.ok_or_else(|| Unresolved::Folder(escaped_path(cwd)))
 }
 
-fn program(name: &str, cwd: &Path, path: &[PathBuf]) -> Result<FileId, Unresolved> {
+fn program(name: &str, cwd: &Path, path: &[PathBuf], tmp: Option<&Path>) -> Result<FileId, Unresolved> {
     let place = if is_path(name) {
-        cwd.join(name)
+        reached(cwd.join(name), tmp)?
     } else {
         let mut files = path.iter().filter(|folder| folder.is_absolute()).flat_map(|folder| candidates(folder, name));
         files.find(|file| is_program(file)).ok_or_else(|| Unresolved::NotFound(escaped(name)))?
@@ -245,6 +246,17 @@ fn program(name: &str, cwd: &Path, path: &[PathBuf]) -> Result<FileId, Unresolve
         }
     }
     Ok(found.id)
+}
+
+/// Where what a command finds at a path is for us.
+fn reached(path: PathBuf, tmp: Option<&Path>) -> Result<PathBuf, Unresolved> {
+    if tmp.is_none() {
+        return Ok(path);
+    }
+    canonical(&path, tmp).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => Unresolved::NotFound(escaped_path(&path)),
+        _ => Unresolved::Unreadable { path: escaped_path(&path), error: error.to_string() },
+    })
 }
 
 fn is_path(name: &str) -> bool {
@@ -277,7 +289,7 @@ fn is_known_interpreter(line: &str, path: &[PathBuf]) -> bool {
 
 /// Files among the arguments that a shell, an interpreter or a wrapper would run: the first one, whatever follows an
 /// option or stands in one, and whatever looks like a script. Data files are not frozen, since programs write them.
-fn script_files(argv: &[String], program: &FileId, cwd: &Path) -> Result<Vec<FileId>, Unresolved> {
+fn script_files(argv: &[String], program: &FileId, cwd: &Path, tmp: Option<&Path>) -> Result<Vec<FileId>, Unresolved> {
     let called = argv.first().map(Path::new).and_then(Path::file_name);
     let runs_files = [program.path.file_name(), called]
         .into_iter()
@@ -292,11 +304,12 @@ fn script_files(argv: &[String], program: &FileId, cwd: &Path) -> Result<Vec<Fil
     for word in argv.iter().skip(1) {
         let option = word.starts_with('-') && word.len() > 1;
         for name in named_files(word, option) {
-            let place = cwd.join(name);
+            let named = cwd.join(name);
+            let Ok(place) = reached(named.clone(), tmp) else { continue };
             if !fs::metadata(&place).is_ok_and(|about| about.is_file()) {
                 continue;
             }
-            if !(option || behind_option || first || file::looks_like_a_script(&place)) {
+            if !(option || behind_option || first || file::looks_like_a_script(&named, &place)) {
                 continue;
             }
             first &= option;

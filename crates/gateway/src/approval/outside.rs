@@ -48,7 +48,7 @@ pub fn wanted(
     // A rule is about files that are looked at here, and about nothing else.
     let resolved = match (request.kind, &request.cwd) {
         (ActionKind::Exec, Some(cwd)) if here && request.env_names.is_empty() => {
-            command::resolve(&request.argv, Path::new(cwd), &command::system_path()).ok()
+            command::resolve(&request.argv, Path::new(cwd), &command::system_path(), None).ok()
         }
         _ => None,
     };
@@ -131,7 +131,7 @@ pub fn test(
 ) -> Result<ApprovalsTestResult, (&'static str, String)> {
     let cwd = params.cwd.as_deref().map_or_else(|| policy.workspace.clone(), PathBuf::from);
     let path = command::system_path();
-    let resolve = |argv: &[String]| command::resolve(argv, &cwd, &path);
+    let resolve = |argv: &[String]| command::resolve(argv, &cwd, &path, None);
     let network = params.network.unwrap_or(false);
     let reach = Reach { sandboxed: policy.enforced, network, writes: vec![] };
     let (what, place) = match (&params.command, &params.argv) {

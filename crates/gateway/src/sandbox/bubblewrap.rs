@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use super::plan::{Arg, Plan, Program};
 use super::system;
+use crate::approval::command::TMP;
 
 /// Where it may be: never a folder that this user can write.
 const PLACES: [&str; 3] = ["/usr/bin/bwrap", "/bin/bwrap", "/run/current-system/sw/bin/bwrap"];
@@ -26,6 +27,7 @@ pub fn find() -> Option<PathBuf> {
 /// The descriptors that bubblewrap itself needs; it closes them before the command runs.
 pub fn descriptors(plan: &Plan) -> Vec<usize> {
     let mut all: Vec<usize> = plan.writable.iter().chain(&plan.copies).map(|opened| opened.fd).collect();
+    all.extend(plan.tmp);
     all.extend(plan.status);
     if binds_cwd(plan) {
         all.push(plan.cwd.fd);
@@ -70,7 +72,12 @@ pub fn options(plan: &Plan, filter: RawFd, number: impl Fn(usize) -> RawFd) -> i
             Err(_) => {}
         }
     }
-    options.add(&["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--dir", "/run", "--dir", "/var/tmp"]);
+    options.add(&["--proc", "/proc", "--dev", "/dev", "--dir", "/run", "--dir", "/var/tmp"]);
+    match plan.tmp {
+        // Nothing more is mounted below it; see `Walls::tmp`.
+        Some(fd) => options.add(&["--bind-fd", number(fd).to_string().as_str(), TMP]),
+        None => options.add(&["--tmpfs", TMP]),
+    }
     if plan.network {
         options.add(&["--ro-bind-try", "/run/systemd/resolve", "/run/systemd/resolve"]);
     }

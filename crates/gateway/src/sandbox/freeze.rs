@@ -7,13 +7,16 @@
 //! Not frozen: libraries, what a script reads by itself, the interpreter that a script's first line names.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+#[cfg(unix)]
+use std::fs;
+use std::fs::File;
 use std::io::{self, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
 use crate::approval::action::{Action, FileId, What};
+use crate::approval::command::canonical;
 use crate::home::hex;
 
 /// A larger program or script is refused where it would have to be copied.
@@ -69,7 +72,8 @@ pub fn freeze(action: &Action) -> Result<Frozen, Changed> {
                 let held = hold(id)?;
                 // The very argument that leads to it, as at the time of the approval. If none does any more, the command
                 // would run something else.
-                let leads = |arg: &String| fs::canonicalize(command.cwd.join(arg)).is_ok_and(|path| path == id.path);
+                let tmp = command.tmp.as_deref();
+                let leads = |arg: &String| canonical(&command.cwd.join(arg), tmp).is_ok_and(|path| path == id.path);
                 let places: Vec<usize> =
                     (1..command.argv.len()).filter(|place| command.argv.get(*place).is_some_and(leads)).collect();
                 let (Some(first), others) = (places.first(), places.get(1..).unwrap_or_default()) else {

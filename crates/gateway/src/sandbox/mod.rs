@@ -64,7 +64,8 @@ pub struct Launch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Confinement {
     pub workspace: PathBuf,
-    /// A folder of its own for temporary files, which is there; its home as well.
+    /// A folder for temporary files, which is there; its home as well. [`Sandbox::tmp`] says whether it also stands at
+    /// the command's `/tmp`.
     pub temp: PathBuf,
     /// TCP and UDP; never sockets of this machine's programs.
     pub network: bool,

@@ -38,6 +38,8 @@ pub struct Plan {
     pub limits: Limits,
     /// Folders that may be written: workspace, temporary files, what else was granted.
     pub writable: Vec<Opened>,
+    /// What stands at `/tmp` inside bubblewrap; `None`: an empty folder in memory, of this command alone.
+    pub tmp: Option<usize>,
     /// Never visible, even below a folder that is.
     pub hidden: Vec<PathBuf>,
     /// Sealed copies, and the places where bubblewrap puts them, with links to what lies beside the originals.

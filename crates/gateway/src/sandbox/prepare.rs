@@ -9,6 +9,7 @@ use super::freeze::{Frozen, Held, open_folder};
 use super::plan::{Arg, Opened, Plan, Program, sealed};
 use super::probe::Walls;
 use super::{Launch, LaunchError, Mechanism, bubblewrap, environment, system};
+use crate::approval::command::TMP;
 
 /// Links to what lies beside frozen files; a folder with more is shown in part.
 const MAX_LINKS: usize = 2_000;
@@ -26,6 +27,7 @@ pub fn prepare(
         (Some(_), mechanism) => mechanism,
     };
     let mut making = Making { mechanism, fds, writable: vec![], copies: vec![], links: vec![] };
+    let mut tmp = None;
     if let Some(confined) = &launch.confined {
         // The agent's own folders may lie inside the gateway's; nothing else may.
         for granted in &confined.writes {
@@ -40,10 +42,11 @@ pub fn prepare(
                     return Err(LaunchError::Hidden(hidden.clone()));
                 }
             }
-            let file = open_folder(path).map_err(|error| LaunchError::Folder { path: path.clone(), error })?;
-            let fd = making.add(file);
+            let fd = making.folder(path)?;
             making.writable.push(Opened { path: path.clone(), fd });
         }
+        // Once more: what is approved and frozen is named by the paths of the machine, which lead to the same inside.
+        tmp = walls.tmp(confined).map(|folder| making.folder(folder)).transpose()?;
     }
     let (cwd, folder) = frozen.cwd;
     if mechanism == Mechanism::Bubblewrap && !making.visible(&cwd) {
@@ -59,7 +62,10 @@ pub fn prepare(
             *arg = frozen;
         }
     }
-    let temp = launch.confined.as_ref().map(|confined| confined.temp.display().to_string());
+    let temp = launch.confined.as_ref().map(|confined| match tmp {
+        Some(_) => TMP.to_owned(),
+        None => confined.temp.display().to_string(),
+    });
     let mut env = environment::fixed(temp.as_deref(), |name| std::env::var(name).ok());
     env.extend(frozen.env);
     let plan = Plan {
@@ -73,6 +79,7 @@ pub fn prepare(
         terminal: launch.terminal,
         limits: launch.limits,
         writable: making.writable,
+        tmp,
         hidden: walls.hidden.clone(),
         copies: making.copies,
         links: making.links,
@@ -97,9 +104,14 @@ impl Making {
         self.fds.len() - 1
     }
 
+    fn folder(&mut self, path: &Path) -> Result<usize, LaunchError> {
+        let file = open_folder(path).map_err(|error| LaunchError::Folder { path: path.to_owned(), error })?;
+        Ok(self.add(file))
+    }
+
     fn visible(&self, path: &Path) -> bool {
         let granted = self.writable.iter().any(|opened| path.starts_with(&opened.path));
-        granted || system::holds(path) || path == Path::new("/") || path == Path::new("/tmp")
+        granted || system::holds(path) || path == Path::new("/") || path == Path::new(TMP)
     }
 
     fn program(&mut self, held: Held) -> io::Result<Program> {

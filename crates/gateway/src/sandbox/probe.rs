@@ -1,9 +1,10 @@
 //! What isolates here, tried once.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::Mechanism;
+use super::{Confinement, Mechanism};
+use crate::approval::command::TMP;
 
 /// Clones would be tried anew; share it in an `Arc`. Until it has been tried it says `none`.
 #[derive(Debug, Default)]
@@ -79,6 +80,12 @@ impl Sandbox {
         self.found.get().map_or(&[], |found| &found.missing)
     }
 
+    /// What a command so confined finds at its `/tmp`, where that is its folder for temporary files. `None` until this was
+    /// tried.
+    pub fn tmp<'a>(&self, confined: &'a Confinement) -> Option<&'a Path> {
+        self.found.get().and_then(|found| found.walls.tmp(confined))
+    }
+
     pub(super) async fn walls(&self) -> Walls {
         self.look().await;
         let walls = self.found.get().map(|found| found.walls.clone());
@@ -101,6 +108,14 @@ impl Sandbox {
 }
 
 impl Walls {
+    /// See [`Sandbox::tmp`]. Not where a folder that the command gets lies below `/tmp` itself: bubblewrap makes a place for
+    /// that one first, and follows every link on the way. A former command could have put one there that leads out.
+    pub fn tmp<'a>(&self, confined: &'a Confinement) -> Option<&'a Path> {
+        let mut folders = [&confined.workspace, &confined.temp].into_iter().chain(&confined.writes);
+        let below = folders.any(|folder| folder.starts_with(TMP));
+        (self.mechanism == Mechanism::Bubblewrap && !below).then_some(confined.temp.as_path())
+    }
+
     fn none(hidden: &[PathBuf]) -> Self {
         Self {
             mechanism: Mechanism::Plain,

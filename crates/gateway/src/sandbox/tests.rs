@@ -6,6 +6,7 @@
 mod leave;
 mod stop;
 mod swap;
+mod temp;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -30,7 +31,20 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
+        Self::below(&std::env::temp_dir())
+    }
+
+    /// One that lets bubblewrap put the folder for temporary files at `/tmp`, since none of its folders is there already.
+    fn beside_tmp() -> Self {
+        Self::below(Path::new("/var/tmp"))
+    }
+
+    fn both() -> [Self; 2] {
+        [Self::new(), Self::beside_tmp()]
+    }
+
+    fn below(folder: &Path) -> Self {
+        let folder = tempfile::tempdir_in(folder).expect("a folder");
         let top = fs::canonicalize(folder.path()).expect("is there");
         let made = |name: &str| {
             let path = top.join(name);
@@ -97,6 +111,7 @@ fn command(cwd: &Path, argv: &[&str], scripts: &[&Path]) -> Action {
         files: scripts.iter().map(|script| identity(script)).collect(),
         cwd: cwd.to_owned(),
         env: [("ADDED".to_owned(), "by the action".to_owned())].into(),
+        tmp: None,
     };
     Action { what: What::Exec(command), reach: Reach::default(), description: None }
 }

@@ -1,7 +1,7 @@
 //! `exec`: a command, kept in where this machine can.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -71,7 +71,8 @@ impl Tool for Exec {
             name: self.name().to_owned(),
             description:
                 "Runs a command in your workspace, where it can be kept in a sandbox: it sees system folders and \
-                the workspace, writes only the workspace and a temporary folder, and has no network. Prefer `argv`; \
+                the workspace, writes only the workspace and `$TMPDIR`, and has no network. What is in `$TMPDIR` stays \
+                for the other commands of this session; file tools do not see it. Prefer `argv`; \
                 `command` is text, and anything but one plain command in it is a shell script. `network`, `writes` and \
                 `unconfined` ask for more, and then the user is asked: ask only for what is needed, and say in \
                 `description` what it is for. `background` gives an id for `process`."
@@ -169,11 +170,16 @@ async fn action(context: &ToolContext<'_>, args: Args) -> Result<Action, Failed>
     }
     writes.sort();
     writes.dedup();
+    let reach = Reach { sandboxed, network: args.network, writes };
+    let confined = confinement(context, &reach).await?;
+    let tmp = confined.as_ref().and_then(|confined| context.gateway.sandbox.tmp(confined)).map(Path::to_owned);
     let path = search_path(sandboxed);
     let what = blocking(move || {
         let failed = |error: Unresolved| Failed(format!("the command cannot be run: {error}"));
         Ok(match wanted {
-            Wanted::Plain(argv) => What::Exec(Command { env, ..resolve(&argv, &cwd.path, &path).map_err(failed)? }),
+            Wanted::Plain(argv) => {
+                What::Exec(Command { env, ..resolve(&argv, &cwd.path, &path, tmp.as_deref()).map_err(failed)? })
+            }
             Wanted::Script(text) => {
                 What::Script(Script { env, ..resolve_script(&text, SHELL, &cwd.path, &path).map_err(failed)? })
             }
@@ -181,7 +187,20 @@ async fn action(context: &ToolContext<'_>, args: Args) -> Result<Action, Failed>
     })
     .await?;
     let description = args.description.map(|words| words.chars().take(500).collect());
-    Ok(Action { what, reach: Reach { sandboxed, network: args.network, writes }, description })
+    Ok(Action { what, reach, description })
+}
+
+/// How a command that reaches so far is kept in; `None` where it is not.
+async fn confinement(context: &ToolContext<'_>, reach: &Reach) -> Result<Option<Confinement>, Failed> {
+    if !reach.sandboxed {
+        return Ok(None);
+    }
+    Ok(Some(Confinement {
+        workspace: context.places.workspace().to_owned(),
+        temp: context.temp().await?,
+        network: reach.network,
+        writes: reach.writes.clone(),
+    }))
 }
 
 /// Where programs are looked for: system folders, and what the gateway itself was started with where nothing confines.
@@ -199,7 +218,7 @@ async fn launch(
     timeout: Duration,
 ) -> Result<Arc<Child>, Failed> {
     let Permitted { action, approval_id } = permitted;
-    let temp = context.temp().await?;
+    let confined = confinement(context, &action.reach).await?;
     let frozen = action.clone();
     let frozen = blocking(move || {
         freeze(&frozen).map_err(|changed| {
@@ -207,12 +226,6 @@ async fn launch(
         })
     })
     .await?;
-    let confined = action.reach.sandboxed.then(|| Confinement {
-        workspace: context.places.workspace().to_owned(),
-        temp,
-        network: action.reach.network,
-        writes: action.reach.writes.clone(),
-    });
     let limits = Limits { timeout, output_bytes: OUTPUT_BYTES, memory_bytes: MEMORY_BYTES, processes: PROCESSES };
     let gateway = context.gateway;
     let kind = if action.reach.sandboxed { gateway.sandbox.kind() } else { "none" };

@@ -10,8 +10,8 @@ pub fn file(path: &str) -> FileId {
 
 pub fn exec(words: &[&str], program: &str) -> Action {
     let argv = words.iter().map(|word| (*word).to_owned()).collect();
-    let command = Command { argv, program: file(program), files: Vec::new(), cwd: "/ws".into(), env: BTreeMap::new() };
-    inside(What::Exec(command))
+    let (program, cwd) = (file(program), "/ws".into());
+    inside(What::Exec(Command { argv, program, files: Vec::new(), cwd, env: BTreeMap::new(), tmp: None }))
 }
 
 pub fn script(text: &str) -> Action {
@@ -79,6 +79,8 @@ fn everything_frozen_is_in_the_digest() {
         changed(|command| command.env = in_env("A", "BC")),
         changed(|command| command.env = in_env("AB", "C")),
         changed(|command| command.env = in_env("A", "")),
+        changed(|command| command.tmp = Some("/state/temp/a".into())),
+        changed(|command| command.tmp = Some("/state/temp/b".into())),
         reached(|reach| reach.sandboxed = false),
         reached(|reach| reach.network = true),
         reached(|reach| reach.writes.push("/etc".into())),

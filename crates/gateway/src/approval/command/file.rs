@@ -1,8 +1,9 @@
 //! What a file is: its canonical path, its identity, and the hash of its content, read while it did not change.
 
+use std::ffi::OsString;
 use std::fs::{self, File, Metadata};
 use std::io::{self, Read as _};
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
 
@@ -16,6 +17,10 @@ pub const MAX_PROGRAM_BYTES: u64 = 256 * 1024 * 1024;
 pub const MAX_SCRIPT_BYTES: u64 = 16 * 1024 * 1024;
 /// Longest first line of a script; kernels read 127 or 255 bytes of it.
 const MAX_LINE: usize = 127;
+/// Links on the way to a file; as many as Linux follows.
+const MAX_LINKS: usize = 40;
+/// Where commands look for temporary files of their own.
+pub const TMP: &str = "/tmp";
 
 /// Why a command cannot be run as it stands. What is quoted is escaped.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -59,6 +64,43 @@ pub struct Identified {
     pub set_id: bool,
     /// What stands behind `#!`: `Some(None)` where that line is too long or no text.
     pub shebang: Option<Option<String>>,
+}
+
+/// The canonical path of what is found at an absolute path by a command at whose `/tmp` stands the folder `tmp`. Links
+/// lead where they lead for the command, so a name alone does not tell whether they pass through `/tmp`.
+pub fn canonical(path: &Path, tmp: Option<&Path>) -> io::Result<PathBuf> {
+    let Some(tmp) = tmp else { return fs::canonicalize(path) };
+    let outside = |inside: &Path| match inside.strip_prefix(TMP) {
+        Ok(rest) if rest.as_os_str().is_empty() => tmp.to_owned(),
+        Ok(rest) => tmp.join(rest),
+        Err(_) => inside.to_owned(),
+    };
+    let (mut inside, mut left, mut links) = (PathBuf::new(), parts(path), 0);
+    while let Some(part) = left.pop() {
+        if part == ".." {
+            inside.pop();
+            continue;
+        }
+        // The root, which a link may begin with, stands for all that was before it.
+        inside.push(part);
+        let place = outside(&inside);
+        if !fs::symlink_metadata(&place)?.is_symlink() {
+            continue;
+        }
+        links += 1;
+        if links > MAX_LINKS {
+            return Err(io::Error::other("there are too many links on the way"));
+        }
+        inside.pop();
+        left.extend(parts(&fs::read_link(&place)?));
+    }
+    Ok(outside(&inside))
+}
+
+/// The last one first.
+fn parts(path: &Path) -> Vec<OsString> {
+    let parts = path.components().rev().filter(|part| *part != Component::CurDir);
+    parts.map(|part| part.as_os_str().to_owned()).collect()
 }
 
 /// Follows links to the file, and reads it. `limit` in bytes.
@@ -195,14 +237,14 @@ fn shebang(head: &[u8]) -> Option<Option<String>> {
     Some(text.filter(|text| !text.contains(|sign: char| sign.is_control() && sign != '\t')).map(str::to_owned))
 }
 
-/// By its name, its first bytes, or its rights.
-pub(super) fn looks_like_a_script(path: &Path) -> bool {
+/// By the name that it was called by, its first bytes, or its rights.
+pub(super) fn looks_like_a_script(named: &Path, path: &Path) -> bool {
     const ENDINGS: [&str; 38] = [
         "ash", "awk", "bash", "bat", "bin", "cjs", "clj", "cmd", "csh", "cts", "exs", "fish", "groovy", "jar", "js",
         "jsx", "jl", "ksh", "lua", "mjs", "mts", "php", "pl", "pm", "ps1", "py", "pyc", "pyz", "r", "rb", "sed", "sh",
         "so", "tcl", "ts", "tsx", "wasm", "zsh",
     ];
-    let ending = path.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
+    let ending = named.extension().map(|ending| ending.to_string_lossy().to_ascii_lowercase());
     let by_rights = || cfg!(unix) && fs::metadata(path).is_ok_and(|about| is_executable(&about));
     let by_start = || {
         let mut start = [0; 2];

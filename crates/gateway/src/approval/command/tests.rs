@@ -269,7 +269,11 @@ struct Place {
 }
 
 fn place() -> Place {
-    let folder = tempfile::tempdir().expect("a folder");
+    place_below(&std::env::temp_dir())
+}
+
+fn place_below(folder: &Path) -> Place {
+    let folder = tempfile::tempdir_in(folder).expect("a folder");
     let root = folder.path().canonicalize().expect("it is there");
     let (bin, work) = (root.join("bin"), root.join("work"));
     fs::create_dir(&bin).and_then(|()| fs::create_dir(&work)).expect("folders");
@@ -286,7 +290,7 @@ impl Place {
 
     fn resolve(&self, words: &[&str]) -> Result<Command, Unresolved> {
         let argv: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
-        resolve(&argv, &self.work, std::slice::from_ref(&self.bin))
+        resolve(&argv, &self.work, std::slice::from_ref(&self.bin), None)
     }
 
     fn paths(&self, words: &[&str]) -> Vec<String> {
@@ -317,9 +321,61 @@ fn a_program_is_its_real_file() {
     let link = place.work.join("link");
     symlink(&place.bin, &link).expect("links");
     assert_eq!(
-        resolve(&["tool".to_owned()], &link, std::slice::from_ref(&place.bin)).expect("resolves").cwd,
+        resolve(&["tool".to_owned()], &link, std::slice::from_ref(&place.bin), None).expect("resolves").cwd,
         place.bin
     );
+}
+
+/// What a command finds at its `/tmp` is looked for where it is, by whatever way a name leads there.
+#[test]
+fn what_is_named_below_tmp_is_what_the_command_finds_there() {
+    // A workspace below `/tmp` would not be found where that is another folder.
+    let place = place_below(Path::new("/var/tmp"));
+    place.put("bin/sh", "\x7fELF", 0o755);
+    let tmp = place.work.with_file_name("tmp");
+    fs::create_dir(&tmp).expect("a folder");
+    let script = place.put("tmp/script", "#!/bin/sh\n", 0o755);
+    let elsewhere = place.put("work/elsewhere", "x", 0o755);
+    // Of somebody else, in the folder that everybody may write.
+    let theirs = tempfile::NamedTempFile::new_in("/tmp").expect("a file");
+    let theirs = theirs.path().to_str().expect("a name");
+    for (name, target) in [
+        ("link", "/tmp/script"),
+        ("folder", "/tmp"),
+        ("around", "../../../../../../../../tmp/./script"),
+        ("theirs", theirs),
+        ("loop", "loop"),
+    ] {
+        symlink(target, place.work.join(name)).expect("links");
+    }
+    symlink("inner", tmp.join("outer")).expect("links");
+    symlink(&elsewhere, tmp.join("inner")).expect("links");
+    let bin = [place.bin.clone(), "/bin".into()];
+    let resolve = |words: &[&str]| {
+        let argv: Vec<_> = words.iter().map(|word| (*word).to_owned()).collect();
+        resolve(&argv, &place.work, &bin, Some(tmp.as_path()))
+    };
+    for (name, file) in [
+        ("/tmp/script", Some(&script)),
+        ("/tmp//../tmp/./script", Some(&script)),
+        ("link", Some(&script)),
+        ("./folder/script", Some(&script)),
+        ("around", Some(&script)),
+        ("/tmp/outer", Some(&elsewhere)),
+        ("elsewhere", Some(&elsewhere)),
+        (theirs, None),
+        ("theirs", None),
+        ("loop", None),
+        ("/tmp/script/x", None),
+        ("/tmpx/script", None),
+    ] {
+        let found = resolve(&["sh", name]).expect("resolves").files;
+        assert_eq!(found.first().map(|id| &id.path), file, "{name}");
+        let program = if name.contains('/') { name.to_owned() } else { format!("./{name}") };
+        assert_eq!(resolve(&[program.as_str()]).ok().map(|command| command.program.path).as_ref(), file, "{program}");
+    }
+    let command = resolve(&["sh", "/tmp/script"]).expect("resolves");
+    assert_eq!((command.argv, command.tmp), (["sh", "/tmp/script"].map(str::to_owned).to_vec(), Some(tmp)));
 }
 
 fn hex_of(bytes: &[u8]) -> String {
@@ -365,10 +421,10 @@ fn what_must_not_run_is_not_found() {
     assert_eq!(place.resolve(&["./here", &"a".repeat(MAX_COMMAND_BYTES)]), Err(Unresolved::TooLong));
     assert!(place.resolve(&["./here"]).is_ok());
     let nowhere = place.work.join("none");
-    assert!(matches!(resolve(&["./here".to_owned()], &nowhere, &[]), Err(Unresolved::Folder(_))));
+    assert!(matches!(resolve(&["./here".to_owned()], &nowhere, &[], None), Err(Unresolved::Folder(_))));
     // A relative folder of programs would be one of the agent's.
     assert!(matches!(
-        resolve(&["here".to_owned()], &place.work, &[".".into(), "".into()]),
+        resolve(&["here".to_owned()], &place.work, &[".".into(), "".into()], None),
         Err(Unresolved::NotFound(_))
     ));
 }

@@ -35,8 +35,8 @@ async fn closed(place: &Place, mechanism: Mechanism, name: &str, argv: &[&str]) 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn files() {
-    for mechanism in walls().await {
-        let place = Place::new();
+    let walls = walls().await;
+    for (mechanism, place) in walls.into_iter().flat_map(|mechanism| Place::both().map(|place| (mechanism, place))) {
         let outside = place.outside.display().to_string();
         let state = place.state.display().to_string();
         let sh = |script: &'static str| ["sh", "-c", script, "sh"];
@@ -77,7 +77,9 @@ async fn no_folder_is_left_open() {
     let script = r#"opendir D, "/proc/self/fd"; for (readdir D) { next if /^\./ || $_ < 3; my $l = readlink "/proc/self/fd/$_";
         next if $l =~ m{^/proc/\d+/fd$}; if (-d "/proc/self/fd/$_" || $l =~ /socket/) { print "$_ $l\n"; $bad = 1 } } exit($bad // 0)"#;
     for mechanism in [walls().await, vec![Mechanism::Plain]].concat() {
-        closed(&Place::new(), mechanism, "an inherited descriptor", &["perl", "-e", script]).await;
+        for place in Place::both() {
+            closed(&place, mechanism, "an inherited descriptor", &["perl", "-e", script]).await;
+        }
     }
 }
 
