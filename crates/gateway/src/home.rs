@@ -23,6 +23,9 @@ pub use token::Token;
 /// Moves the home of every profile.
 pub const HOME_VARIABLE: &str = "SIMPLECLAW_HOME";
 
+/// Of the gateway's folder: what [`Home::temp_dir`] is.
+pub const TEMP: &str = "state/temp";
+
 /// The layout of one home. Only a path: nothing is created or checked before [`Home::create`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home {
@@ -105,7 +108,7 @@ impl Home {
 
     /// Folders for temporary files of commands, one for each session.
     pub fn temp_dir(&self) -> PathBuf {
-        self.state_dir().join("temp")
+        self.path.join(TEMP)
     }
 
     pub fn token_path(&self) -> PathBuf {

@@ -11,6 +11,7 @@ use super::action::{Action, MAX_DIFF_BYTES, MAX_SHOWN_BYTES, What};
 use super::rule::{Rule, is_isolated, is_plain};
 use super::show::escaped_path;
 use crate::config::{AgentMode, Config, ExecMode, SandboxUse};
+use crate::sandbox;
 
 /// As `tools.exec.mode` of the configuration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,15 +40,18 @@ pub struct Policy {
     pub attended: bool,
     /// Canonical.
     pub workspace: PathBuf,
+    /// The session's folder for temporary files; canonical, if it is there yet.
+    pub temp: PathBuf,
     /// The gateway's own folder, canonical: configuration, secrets, token, approvals, plugins, state. No tool reaches
-    /// into it, in any mode, but for a workspace in it.
+    /// into it, in any mode, but for the two folders above.
     pub home: PathBuf,
 }
 
 impl Policy {
     /// What the configuration says of an agent whose session nothing from outside has reached, and whom somebody answers.
-    /// `isolates`: whether this machine can. The folders are canonical.
-    pub fn of(config: &Config, agent_id: &str, isolates: bool, workspace: PathBuf, home: PathBuf) -> Self {
+    /// `isolates`: whether this machine can.
+    pub fn of(config: &Config, agent_id: &str, isolates: bool, folders: Folders) -> Self {
+        let Folders { workspace, temp, home } = folders;
         let exec = &config.tools.exec;
         let own = config.agents.entries.get(agent_id).map_or(AgentMode::Inherit, |agent| agent.tools.mode);
         Self {
@@ -62,9 +66,18 @@ impl Policy {
             tainted: false,
             attended: true,
             workspace,
+            temp,
             home,
         }
     }
+}
+
+/// As the members of [`Policy`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folders {
+    pub workspace: PathBuf,
+    pub temp: PathBuf,
+    pub home: PathBuf,
 }
 
 /// What was allowed for longer than once, to this agent and in this session.
@@ -178,7 +191,8 @@ fn never(policy: &Policy, action: &Action) -> Option<String> {
         What::Write(change) => Some(change.path.as_path()),
         _ => None,
     };
-    for path in cwd.into_iter().chain(file).chain(action.reach.writes.iter().map(PathBuf::as_path)) {
+    let named = files_of(action).chain(cwd).chain(file).chain(action.reach.writes.iter().map(PathBuf::as_path));
+    for path in named {
         if !path.is_absolute() || !is_plain(path) {
             return Some(format!("{} is not a canonical path.", escaped_path(path)));
         }
@@ -195,17 +209,37 @@ fn never(policy: &Policy, action: &Action) -> Option<String> {
         .map(|path| format!("{} contains the gateway's own folder: no tool may write there.", escaped_path(path)))
 }
 
-/// Whether it lies in the gateway's folder, and not in the agent's own workspace there.
+/// Whether it lies in the gateway's folder, and in none there that is the agent's or the session's own.
 fn is_protected(policy: &Policy, path: &Path) -> bool {
-    let own = policy.workspace != policy.home && policy.workspace.starts_with(&policy.home);
-    path.starts_with(&policy.home) && !(own && path.starts_with(&policy.workspace))
+    let inside = |folder: &&PathBuf| **folder != policy.home && folder.starts_with(&policy.home);
+    let own = [&policy.workspace, &policy.temp].into_iter().filter(inside).any(|folder| path.starts_with(folder));
+    path.starts_with(&policy.home) && !own
+}
+
+/// The program and the scripts of a command.
+fn files_of(action: &Action) -> impl Iterator<Item = &Path> {
+    let (program, files) = match &action.what {
+        What::Exec(command) => (Some(&command.program), command.files.as_slice()),
+        What::Script(script) => (Some(&script.shell), [].as_slice()),
+        _ => (None, [].as_slice()),
+    };
+    program.into_iter().chain(files).map(|file| file.path.as_path())
+}
+
+/// Those of them that nothing in the sandbox could read: a copy that is put there for the command shows it what is in them.
+fn unseen<'a>(policy: &'a Policy, action: &'a Action) -> impl Iterator<Item = &'a Path> {
+    let granted = [&policy.workspace, &policy.temp].into_iter().chain(&action.reach.writes);
+    let seen = move |path: &Path| sandbox::is_of_system(path) || granted.clone().any(|folder| path.starts_with(folder));
+    files_of(action).filter(move |path| is_isolated(policy, action) && !seen(path))
 }
 
 /// Whether nobody need be asked: it cannot get beyond the workspace, or only as far as the sandbox lets it.
 fn stays_inside(policy: &Policy, action: &Action) -> bool {
     let no_further = !action.reach.network && action.reach.writes.is_empty();
     match &action.what {
-        What::Exec(_) | What::Script(_) => is_isolated(policy, action) && no_further,
+        What::Exec(_) | What::Script(_) => {
+            is_isolated(policy, action) && no_further && unseen(policy, action).next().is_none()
+        }
         What::Read(path) => path.starts_with(&policy.workspace) && no_further,
         What::Write(change) => change.path.starts_with(&policy.workspace) && no_further,
         What::Fetch(_) | What::Message(_) | What::Cron(_) | What::Node(_) | What::External(_) => false,
@@ -253,6 +287,9 @@ fn reasons(policy: &Policy, action: &Action) -> Vec<String> {
         What::Cron(_) => why.push("It makes work for later, when nobody may be there.".to_owned()),
         What::Node(_) => why.push("It acts on another device.".to_owned()),
         What::External(_) => why.push("It calls a tool that is not part of SimpleClaw.".to_owned()),
+    }
+    for path in unseen(policy, action) {
+        why.push(format!("It gets to see {}, which nothing in the sandbox sees otherwise.", escaped_path(path)));
     }
     if action.reach.network && !matches!(action.what, What::Fetch(_)) {
         why.push("It wants the network.".to_owned());

@@ -193,8 +193,8 @@ async fn policy(runtime: &Arc<Runtime>, session: &SessionRecord, agent_id: &str)
     let home = runtime.home.path().to_owned();
     let places = blocking(move || Places::of(&agent.workspace, &home)).await?;
     let places = places.map_err(|failed| internal(&failed.to_string()))?;
-    let (workspace, home) = (places.workspace().to_owned(), places.home().to_owned());
-    let policy = Policy::of(&loaded.config, agent_id, runtime.sandbox.is_enforced(), workspace, home);
+    let folders = places.folders(&session.session_id);
+    let policy = Policy::of(&loaded.config, agent_id, runtime.sandbox.is_enforced(), folders);
     Ok(Policy { tainted: !session.untrusted.is_empty(), ..policy })
 }
 

@@ -8,7 +8,7 @@ use super::Confinement;
 pub const PROGRAM: &str = "/usr/bin/sandbox-exec";
 
 /// Read and run from.
-const READABLE: [&str; 12] = [
+pub const READABLE: [&str; 12] = [
     "/usr",
     "/bin",
     "/sbin",
@@ -59,14 +59,11 @@ pub fn profile(confined: &Confinement, hidden: &[PathBuf]) -> Option<String> {
         text.push_str(&format!("(allow file-read* file-write* (subpath {}))\n", quoted(folder)?));
     }
     for folder in hidden {
-        let Some(inside) = granted.iter().find(|granted| granted.starts_with(folder)) else {
-            text.push_str(&format!("(deny file-read* file-write* (subpath {}))\n", quoted(folder)?));
-            continue;
-        };
-        // An agent's own folder inside the gateway's.
-        let (folder, inside) = (quoted(folder)?, quoted(inside)?);
-        text.push_str(&format!("(deny file-read* file-write* (subpath {folder}))\n"));
-        text.push_str(&format!("(allow file-read* file-write* (subpath {inside}))\n"));
+        text.push_str(&format!("(deny file-read* file-write* (subpath {}))\n", quoted(folder)?));
+        // An agent's own folders inside the gateway's.
+        for inside in granted.iter().filter(|granted| granted.starts_with(folder)) {
+            text.push_str(&format!("(allow file-read* file-write* (subpath {}))\n", quoted(inside)?));
+        }
     }
     if confined.network {
         text.push_str(

@@ -38,7 +38,7 @@ mod system;
 mod tree;
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -126,6 +126,16 @@ static ENTERED: AtomicBool = AtomicBool::new(cfg!(test));
 pub fn enter() -> Option<ExitCode> {
     ENTERED.store(true, Ordering::Relaxed);
     entered().map(ExitCode::from)
+}
+
+/// Whether a path lies in a folder of the system, which every confined command may read.
+pub fn is_of_system(path: &Path) -> bool {
+    #[cfg(target_os = "linux")]
+    return system::holds(path);
+    #[cfg(target_os = "macos")]
+    return macos::READABLE.iter().any(|folder| path.starts_with(folder));
+    #[cfg(not(any(target_os = "linux", target_os = "macos")))]
+    return false;
 }
 
 fn entered() -> Option<u8> {

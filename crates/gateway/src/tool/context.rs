@@ -209,9 +209,9 @@ impl<'a> ToolContext<'a> {
     pub async fn policy(&self, session: &SessionRecord) -> Result<Policy, Failed> {
         let root = self.root().await?;
         let unattended = matches!(&root, SessionKey::Other { rest, .. } if rest.starts_with("cron:"));
-        let (workspace, home) = (self.places.workspace().to_owned(), self.places.home().to_owned());
+        let folders = self.places.folders(&session.session_id);
         let (config, isolates) = (&self.gateway.config.current().config, self.gateway.sandbox.is_enforced());
-        let policy = Policy::of(config, &self.agent.id, isolates, workspace, home);
+        let policy = Policy::of(config, &self.agent.id, isolates, folders);
         Ok(Policy { tainted: !session.untrusted.is_empty(), attended: !unattended, ..policy })
     }
 

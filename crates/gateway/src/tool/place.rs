@@ -8,6 +8,8 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Failed;
+use crate::approval::decide::Folders;
+use crate::home::TEMP;
 
 /// Longest path that is looked at, in bytes.
 const MAX_PATH: usize = 4_096;
@@ -69,6 +71,12 @@ impl Places {
     /// The gateway's folder.
     pub fn home(&self) -> &Path {
         &self.home
+    }
+
+    /// As a decision for a session wants them.
+    pub fn folders(&self, session_id: &str) -> Folders {
+        let temp = self.home.join(TEMP).join(session_id);
+        Folders { workspace: self.workspace.clone(), temp, home: self.home.clone() }
     }
 
     /// Finds out what a path of a model stands for; relative ones start in the workspace. Blocks.

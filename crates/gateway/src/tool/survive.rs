@@ -132,6 +132,7 @@ fn check(places: &Places, root: &Path, text: &str) {
         tainted: false,
         attended: true,
         workspace: workspace.to_owned(),
+        temp: places.home().join("state/temp/none"),
         home: places.home().to_owned(),
     };
     let action = Action { what: What::Read(path.to_owned()), reach: Reach::default(), description: None };

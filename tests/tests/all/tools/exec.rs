@@ -53,18 +53,39 @@ async fn a_confined_command_stays_in() {
         ("exec", json!({ "command": format!("echo evil > {own}/config.yaml") })),
         ("exec", json!({ "command": "echo x > /etc/simpleclaw-was-here" })),
         ("exec", json!({ "command": format!("exec 3<>/dev/tcp/127.0.0.1/{}", gateway.port) })),
+        ("exec", json!({ "argv": ["sh", "-v", home.join("secrets.yaml")] })),
+        ("exec", json!({ "argv": ["perl", "-n", "-e", "print", home.join("token")] })),
         ("exec", json!({ "command": "env" })),
     ];
     let told = run(&model, &mut client, "r", None, &calls).await;
     let results = told.results();
-    for (number, (is_error, words)) in results[..4].iter().enumerate() {
+    for (number, (is_error, words)) in results[..6].iter().enumerate() {
         // Where the home lies below /tmp, what a command writes there is in a /tmp of its own, and gone with it.
         assert!(*is_error || number == 1, "{:?}: {words}", calls[number]);
         assert!(!words.contains("canary") && !words.contains(&gateway.token), "{words}");
     }
     assert_eq!(std::fs::read_to_string(home.join("config.yaml")).expect("the configuration"), config);
-    assert!(!results[4].1.contains("SIMPLECLAW_HOME"), "{}", results[4].1);
+    assert!(!results[6].1.contains("SIMPLECLAW_HOME"), "{}", results[6].1);
     assert!(!std::path::Path::new("/etc/simpleclaw-was-here").exists());
+}
+
+/// A file that is handed to a command as if it were a script is seen by it, so that is asked about.
+#[tokio::test]
+async fn a_file_of_a_person_is_no_script_by_being_named() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = folder.path().canonicalize().expect("its name").join("key");
+    std::fs::write(&key, "# canary\n").expect("a file");
+    let calls = [("exec", json!({ "argv": ["sh", "-v", key] }))];
+    let told = run(&model, &mut client, "denied", Some("deny"), &calls).await;
+    assert!(told.result().0 && !told.result().1.contains("canary"), "{:?}", told.result());
+    if enforced(&mut client).await {
+        let why = told.asked[0]["why"].as_str().expect("words");
+        assert!(why.starts_with(&format!("It gets to see {}", key.display())), "{why}");
+    }
+    let told = run(&model, &mut client, "allowed", Some("allow-once"), &calls).await;
+    assert!(told.result().1.contains("canary"), "{:?}", told.result());
 }
 
 /// Temporary files stay for the other commands of the session, over a restart too; no other session sees them, nor the

@@ -59,6 +59,15 @@ fn unboxed(action: Action) -> Action {
     Action { reach: Reach::default(), ..action }
 }
 
+/// A shell that is given a file, as something to run or only to show.
+fn naming(path: &str) -> Action {
+    let mut action = exec(&["sh", "-v", path], "/usr/bin/dash");
+    if let What::Exec(command) = &mut action.what {
+        command.files.push(file(path));
+    }
+    action
+}
+
 fn dig() -> Action {
     online(&["dig", "a.example"], "/usr/bin/dig")
 }
@@ -76,6 +85,11 @@ fn the_table() {
         ("a command inside", ls(), [No, Inside, No, Full, Inside, Ruled]),
         ("an interpreter inside", python(), [No, Inside, No, Full, Inside, No]),
         ("a script inside", script("a | b"), [No, Inside, No, Full, Inside, No]),
+        ("a program of a person", exec(&["x"], "/home/eve/bin/x"), [No, Asks, No, Full, Ruled, Ruled]),
+        ("a file that it would not see", naming("/home/eve/key"), [No, AsksOnce, No, Full, AsksOnce, No]),
+        ("a script of the workspace", naming("/ws/a.sh"), [No, Inside, No, Full, Inside, No]),
+        ("a temporary script", naming("/home/eve/.simpleclaw/state/temp/a/x"), [No, Inside, No, Full, Inside, No]),
+        ("a script beside what is granted", writing(naming("/opt2/x"), "/opt"), [No, AsksOnce, No, Full, AsksOnce, No]),
         ("with network", dig(), [No, Asks, No, Full, Ruled, Ruled]),
         ("an interpreter with network", online(&["sh"], "/usr/bin/dash"), [No, AsksOnce, No, Full, AsksOnce, No]),
         ("writes elsewhere", writing(ls(), "/opt"), [No, AsksOnce, No, Full, AsksOnce, No]),
@@ -207,6 +221,7 @@ fn nothing_reaches_the_gateways_own_folder() {
                 "logs/gateway.log",
                 "agents/other/workspace/a",
                 "agents/main/workspacex",
+                "state/temp/b/x",
                 "new",
             ] {
                 let path = format!("{home}/{name}");
@@ -221,6 +236,9 @@ fn nothing_reaches_the_gateways_own_folder() {
                     inside(What::Write(removed)),
                     writing(exec(&["ls"], "/usr/bin/ls"), &path),
                     writing(script("ls"), &path),
+                    exec(&["x"], &path),
+                    naming(&path),
+                    unboxed(naming(&path)),
                     inside_it,
                 ] {
                     assert_eq!(is(&decide(&policy, &none(), &action)), Is::Forbidden, "{action:?}");
@@ -291,6 +309,11 @@ fn a_question_says_why() {
     assert_eq!(
         ask(writing(exec(&["ls"], "/usr/bin/ls"), "/opt/\u{202e}x")).why,
         "It wants to write in /opt/\\u{202e}x. No rule can be saved for what writes beyond the workspace."
+    );
+    assert_eq!(
+        ask(naming("/home/eve/key")).why,
+        "It gets to see /home/eve/key, which nothing in the sandbox sees otherwise. No rule can be saved for it: dash is \
+         a shell."
     );
     let proposed = ask(dig()).proposed.expect("a rule");
     let expected = Rule {

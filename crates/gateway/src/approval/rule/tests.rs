@@ -13,6 +13,7 @@ pub fn policy() -> Policy {
         tainted: false,
         attended: true,
         workspace: "/ws".into(),
+        temp: "/home/eve/.simpleclaw/state/temp/a".into(),
         home: "/home/eve/.simpleclaw".into(),
     }
 }
