@@ -28,7 +28,7 @@ use crate::supervisor::Supervisor;
 /// A guard that has not started its command by then never will.
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A process that has been told to stop does so when the system next looks at it.
-const STILL_WITHIN: Duration = Duration::from_millis(100);
+const STILL_WITHIN: Duration = Duration::from_millis(1_000);
 /// From `kill` to the end of every process: by the guard, then by force.
 const KILL_WITHIN: Duration = Duration::from_millis(1_500);
 const FORCE_WITHIN: Duration = Duration::from_millis(400);
@@ -136,15 +136,19 @@ impl Running {
     /// for is done first. They only go on to their end: nothing lets them run again.
     pub async fn freeze(&self) {
         let cgroup = self.cgroup.as_ref().filter(|cgroup| cgroup.freeze().is_ok());
-        // Its number may be another's once it has ended.
-        let ended = || self.ended.borrow().is_some();
-        if cgroup.is_none() && !ended() && !tree::signal_all(self.guard, Signal::STOP) {
-            // They multiply faster than they can be stopped.
-            tree::signal_all(self.guard, Signal::KILL);
-        }
-        let still = || cgroup.map_or_else(|| tree::stands(self.guard), |cgroup| cgroup.stands());
+        let still = || match cgroup {
+            Some(cgroup) => cgroup.stands(),
+            None => {
+                if !tree::signal_all(self.guard, Signal::STOP) {
+                    // They multiply faster than they can be stopped.
+                    tree::signal_all(self.guard, Signal::KILL);
+                }
+                tree::stands(self.guard)
+            }
+        };
         let until = Instant::now() + STILL_WITHIN;
-        while !ended() && !still() && Instant::now() < until {
+        // Its number may be another's once it has ended.
+        while self.ended.borrow().is_none() && !still() && Instant::now() < until {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }

@@ -71,8 +71,8 @@ fn below(root: i32, all: impl Iterator<Item = Process>) -> Vec<Process> {
     found
 }
 
-/// Sends to every descendant, and to those that appear meanwhile; whether the last look found no new one. A process
-/// with a stop or a kill pending cannot fork any more, so the hunt ends unless others fork faster than it looks.
+/// Sends to every descendant, and to those that appear meanwhile; whether the last look found no new one. Who is told to
+/// stop begins no fork any more, but ends one that it is in the middle of: a child of it may appear later.
 pub fn signal_all(root: i32, signal: Signal) -> bool {
     let mut told = BTreeSet::new();
     for _ in 0..PASSES {
@@ -91,9 +91,13 @@ pub fn signal_all(root: i32, signal: Signal) -> bool {
     false
 }
 
-/// Whether each descendant is stopped or dead.
+/// Whether each descendant is stopped or dead, or waits for a stopped child that borrows its memory (vfork).
 pub fn stands(root: i32) -> bool {
-    descendants(root).iter().all(|process| "TtZX".contains(process.state))
+    let all = descendants(root);
+    let waits = |parent: &Process| {
+        parent.state == 'D' && all.iter().any(|child| child.parent == parent.pid && "Tt".contains(child.state))
+    };
+    all.iter().all(|process| "TtZX".contains(process.state) || waits(process))
 }
 
 /// Processes and their memory in bytes, dead ones left out.

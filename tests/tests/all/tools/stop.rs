@@ -126,7 +126,7 @@ async fn stopped_often(nth: u64, rounds: u64) -> Vec<Duration> {
         client.ok("chat.send", send("main", "go", &id)).await;
         // Not random by chance: the golden ratio spreads them over the time that a command needs to start, and more.
         let moment = ((round + nth) as f64 * 0.618_034).fract();
-        tokio::time::sleep(Duration::from_secs_f64(moment * 0.1)).await;
+        tokio::time::sleep(Duration::from_secs_f64(moment * 0.15)).await;
         let began = Instant::now();
         client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
         times.push(began.elapsed());
@@ -137,7 +137,7 @@ async fn stopped_often(nth: u64, rounds: u64) -> Vec<Duration> {
     tokio::time::sleep(Duration::from_millis(200)).await;
     assert_eq!(sizes(), left, "written to after the last stop");
     let started = u64::try_from(left.len()).expect("a count");
-    assert!(started > rounds / 4, "only {started} commands of {rounds} had begun to write");
+    assert!(started > rounds / 10, "only {started} commands of {rounds} had begun to write");
     times
 }
 
