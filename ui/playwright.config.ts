@@ -13,8 +13,8 @@ export default defineConfig({
   forbidOnly: true,
   // Enough for a busy machine where a test has the whole page looked through several times. What is waited for has the
   // shorter limit below.
-  timeout: 90_000,
-  expect: { timeout: 10_000 },
+  timeout: 180_000,
+  expect: { timeout: 20_000 },
   reporter: [["list"]],
   outputDir: "test-results",
   projects: [

@@ -19,7 +19,7 @@ pub use raw::{RawClient, Received};
 pub use simpleclaw_protocol::Encoding;
 
 /// Past it, whatever was waited for is not coming. Long, because the machine may be busy; no test waits for it to pass.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+pub const DEADLINE: Duration = Duration::from_secs(60);
 
 /// Waits for a future, and fails with what was waited for where it does not end.
 pub async fn within<T>(limit: Duration, what: &str, future: impl Future<Output = T>) -> T {

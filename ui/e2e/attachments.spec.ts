@@ -147,7 +147,7 @@ test("files wait with their message for the connection; after a reload they are 
   await expect(mine(page)).toContainText("Waits for the connection");
   await expect(mine(page).getByRole("img", { name: "red.png" })).toBeVisible();
   online = true;
-  await expect(answers(page)).toHaveCount(1, { timeout: 20_000 });
+  await expect(answers(page)).toHaveCount(1);
   await expect(mine(page).getByRole("img", { name: "red.png" })).toBeVisible();
   online = false;
   for (const socket of sockets) socket.close();

@@ -97,7 +97,7 @@ test("without a connection a message waits in its row, and goes out by itself", 
   await page.keyboard.press("Enter");
   await expect(mine(page)).toContainText("Waits for the connection");
   online = true;
-  await expect(page.getByText("Online", { exact: true })).toBeVisible({ timeout: 20_000 });
+  await expect(page.getByText("Online", { exact: true })).toBeVisible({ timeout: 60_000 });
   await expect(answers(page)).toHaveCount(1);
   await expect(mine(page)).toHaveCount(1);
   await expect(mine(page)).not.toContainText("Waits");

@@ -153,9 +153,6 @@ function untilOther(before: string): Promise<void> {
   });
 }
 
-// Each reads some thirty questions twice.
-test.describe.configure({ timeout: 60_000 });
-
 let gateway: Gateway;
 test.beforeEach(async ({ browser }) => {
   gateway = await Gateway.open(browser);

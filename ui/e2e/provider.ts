@@ -1,22 +1,33 @@
-/** A provider that speaks OpenAI's protocol, answers every question alike and takes one key alone. */
+/** A provider that speaks OpenAI's protocol, answers every question alike and takes one key alone, or needs none. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 const MODEL = "scripted";
 
 export class Provider {
-  readonly key = "sk-good";
   readonly #server: Server;
 
-  private constructor(server: Server) {
+  private constructor(
+    server: Server,
+    readonly key: string,
+  ) {
     this.#server = server;
   }
 
-  static async start(): Promise<Provider> {
+  static start(): Promise<Provider> {
+    return Provider.#listen(0, "sk-good");
+  }
+
+  /** llama-server where it is by default. */
+  static startLocal(): Promise<Provider> {
+    return Provider.#listen(8080, "");
+  }
+
+  static async #listen(port: number, key: string): Promise<Provider> {
     const server = createServer();
-    const provider = new Provider(server);
+    const provider = new Provider(server, key);
     server.on("request", (request, response) => provider.#answer(request, response));
-    await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
+    await new Promise<void>((done, fail) => server.once("error", fail).listen(port, "127.0.0.1", done));
     return provider;
   }
 
@@ -31,14 +42,14 @@ export class Provider {
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
     request.resume();
-    if (request.headers.authorization !== `Bearer ${this.key}`) {
+    if (this.key && request.headers.authorization !== `Bearer ${this.key}`) {
       response.writeHead(401, { "content-type": "application/json" });
       response.end(JSON.stringify({ error: { message: "Incorrect API key provided.", code: "invalid_api_key" } }));
       return;
     }
     if (request.url?.endsWith("/models")) {
       response.writeHead(200, { "content-type": "application/json" });
-      response.end(JSON.stringify({ object: "list", data: [{ id: MODEL, object: "model" }] }));
+      response.end(JSON.stringify({ object: "list", data: [{ id: MODEL, object: "model", owned_by: "llamacpp" }] }));
       return;
     }
     response.writeHead(200, { "content-type": "text/event-stream" });

@@ -68,8 +68,7 @@ async fn until_enter(browser: &Browser, count: usize) -> Value {
 /// others and has the focus, the tray counts, and Esc denies: the run goes on without what it wanted.
 ///
 /// The budget is 200 ms, from the event at another client to the window on the screen, as the X server has it. That is
-/// for an idle machine and a release build, and `println` says what it was here; the bound only finds a window that was
-/// made anew, or not at all.
+/// for an idle machine and a release build, and `println` says what it was here; it decides nothing.
 #[tokio::test]
 async fn a_warm_dialog_comes_at_once_and_esc_denies() {
     let (mut desk, _app, gate) = Desk::warm().await;
@@ -84,7 +83,6 @@ async fn a_warm_dialog_comes_at_once_and_esc_denies() {
     }
     let shown = heard.elapsed();
     println!("warm: on the screen {shown:?} after the event");
-    assert!(shown < Duration::from_secs(1), "{shown:?}");
     desk.session.until_focus(DIALOG).await;
     let state = desk.session.window_state(DIALOG);
     assert!(state.contains("_NET_WM_STATE_ABOVE"), "{state}");

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use simpleclaw_protocol::{Scope, events, methods};
 use simpleclaw_tests::raw::{Opening, encode};
-use simpleclaw_tests::{Encoding, Gateway, RawClient, Received, within};
+use simpleclaw_tests::{DEADLINE, Encoding, Gateway, RawClient, Received, within};
 use tokio_tungstenite::tungstenite::Message;
 
 /// The challenge comes as text, and as binary only to a client that offers the MessagePack subprotocol.
@@ -372,7 +372,7 @@ async fn the_33rd_stranger_drops_the_oldest() {
     assert_eq!(newest.handshake(gateway.params(json!({}))).await["ok"], true);
     let mut rest = strangers.split_off(1);
     let oldest = &mut strangers[0];
-    let gone = within(Duration::from_secs(5), "end of the oldest stranger", oldest.closed()).await;
+    let gone = within(DEADLINE, "end of the oldest stranger", oldest.closed()).await;
     assert!(matches!(gone, None | Some(1008)), "{gone:?}");
     // The second oldest is still welcome.
     let params = gateway.params(json!({}));

@@ -136,9 +136,7 @@ async fn what_waited_is_answered_after_a_crash() {
 #[tokio::test]
 async fn a_second_instance_names_the_first() {
     let gateway = Gateway::start().await;
-    let began = Instant::now();
     let failed = Gateway::try_in_home(&gateway.home, &["--port", "0"]).await.err().expect("no second one");
-    assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(failed.exit, Some(75), "{failed:?}");
     assert_eq!(failed.line["event"], "failed");
     let words = failed.line["error"]["message"].as_str().expect("words");

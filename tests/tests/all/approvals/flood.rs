@@ -27,11 +27,16 @@ async fn a_flood_is_refused_and_slowed() {
     // The first at once, the next after 250 ms, the next after 500 ms.
     assert!(began.elapsed() >= Duration::from_millis(750), "{:?}", began.elapsed());
     assert_eq!(pending(&mut person).await, ids);
-    let began = Instant::now();
-    let mut calm = question(50);
-    calm["sessionKey"] = "agent:main:calm".into();
-    ask(&mut program, calm).await;
-    assert!(began.elapsed() < Duration::from_millis(750), "another session was slowed: {:?}", began.elapsed());
+    // Another session is not slowed. The machine may be, now and then.
+    let mut fastest = Duration::MAX;
+    for number in 50..55 {
+        let began = Instant::now();
+        let mut calm = question(number);
+        calm["sessionKey"] = "agent:main:calm".into();
+        ask(&mut program, calm).await;
+        fastest = fastest.min(began.elapsed());
+    }
+    assert!(fastest < Duration::from_millis(750), "another session was slowed: {fastest:?}");
     // A repeat is no new question.
     assert_eq!(ask(&mut program, question(0)).await, ids[0]);
     // What is answered makes room.
