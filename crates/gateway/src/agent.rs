@@ -70,17 +70,69 @@ impl Agent {
 
 /// The start of a regular file as text; `None` where there is none or it is empty.
 async fn read_bounded(path: &Path) -> Option<String> {
-    // A link or a device in its place is not followed.
-    let meta = tokio::fs::symlink_metadata(path).await.ok()?;
+    // Before it is opened: opening some devices does something.
+    if !tokio::fs::symlink_metadata(path).await.ok()?.is_file() {
+        return None;
+    }
+    let mut options = tokio::fs::OpenOptions::new();
+    options.read(true);
+    // Commands write here too: what was a file a moment ago may be a link that leads out, or a pipe.
+    #[cfg(unix)]
+    {
+        use nix::fcntl::OFlag;
+        options.custom_flags((OFlag::O_NONBLOCK | OFlag::O_NOFOLLOW).bits());
+    }
+    let file = options.open(path).await.ok()?;
+    let meta = file.metadata().await.ok()?;
     if !meta.is_file() {
         return None;
     }
     let mut bytes = Vec::new();
-    let file = tokio::fs::File::open(path).await.ok()?;
     file.take(MAX_FILE).read_to_end(&mut bytes).await.ok()?;
     let mut text = String::from_utf8_lossy(&bytes).into_owned();
     if meta.len() > MAX_FILE {
         text.push_str("\n(The rest of this file was left out.)");
     }
     (!text.trim().is_empty()).then_some(text)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::symlink;
+    use std::sync::atomic::{AtomicBool, Ordering};
+
+    use super::*;
+
+    /// Whatever a command makes of a file of the workspace while it is read.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn no_link_is_followed_out_of_the_workspace() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [secret, file, next] = ["secret", "MEMORY.md", "next"].map(|name| folder.path().join(name));
+        fs::write(&secret, "secret").expect("writes");
+        fs::write(&file, "plain").expect("writes");
+        assert_eq!(read_bounded(&file).await.as_deref(), Some("plain"));
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(Ordering::Relaxed) {
+                    symlink(&secret, &next).and_then(|()| fs::rename(&next, &file)).expect("links");
+                    fs::write(&next, "plain").and_then(|()| fs::rename(&next, &file)).expect("writes");
+                }
+            });
+            let read = tokio::task::block_in_place(|| {
+                tokio::runtime::Handle::current().block_on(async {
+                    let mut read = std::collections::HashSet::new();
+                    for _ in 0..2_000 {
+                        read.extend(read_bounded(&file).await);
+                    }
+                    read
+                })
+            });
+            done.store(true, Ordering::Relaxed);
+            assert!(read.iter().all(|text| text == "plain"), "{read:?}");
+        });
+        fs::remove_file(&file).and_then(|()| symlink(&secret, &file)).expect("links");
+        assert_eq!(read_bounded(&file).await, None);
+    }
 }
