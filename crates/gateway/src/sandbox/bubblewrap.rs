@@ -29,15 +29,7 @@ pub fn descriptors(plan: &Plan) -> Vec<usize> {
     let mut all: Vec<usize> = plan.writable.iter().chain(&plan.copies).map(|opened| opened.fd).collect();
     all.extend(plan.tmp);
     all.extend(plan.status);
-    if binds_cwd(plan) {
-        all.push(plan.cwd.fd);
-    }
     all
-}
-
-/// A folder below a writable one is bound once more, by the descriptor that was opened.
-fn binds_cwd(plan: &Plan) -> bool {
-    plan.writable.iter().any(|opened| plan.cwd.path != opened.path && plan.cwd.path.starts_with(&opened.path))
 }
 
 /// What follows `--`.
@@ -96,10 +88,6 @@ pub fn options(plan: &Plan, filter: RawFd, number: impl Fn(usize) -> RawFd) -> i
             None => options.add(&["--tmpfs".as_ref(), path.as_os_str()]),
         }
     }
-    if binds_cwd(plan) {
-        let fd = number(plan.cwd.fd).to_string();
-        options.add(&["--bind-fd".as_ref(), fd.as_ref(), plan.cwd.path.as_os_str()]);
-    }
     for (path, _) in places.iter().filter(|(_, fd)| fd.is_none()) {
         options.add(&["--remount-ro".as_ref(), path.as_os_str()]);
     }
@@ -112,6 +100,9 @@ pub fn options(plan: &Plan, filter: RawFd, number: impl Fn(usize) -> RawFd) -> i
         options.add(&[copy.path.as_os_str()]);
     }
     options.add(&["--remount-ro", "/"]);
+    // By its name, once the walls stand. Bound to its place by the descriptor it would be the very folder; but bubblewrap
+    // takes the name of a place, and of what is put there, through the links that another command puts on the way meanwhile:
+    // out of the workspace, or over a folder of the system.
     options.add(&["--chdir".as_ref(), plan.cwd.path.as_os_str()]);
     options.add(&["--seccomp", filter.to_string().as_str()]);
     if let Some(status) = plan.status {

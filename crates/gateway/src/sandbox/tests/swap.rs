@@ -126,6 +126,33 @@ async fn a_swap_after_the_start_comes_too_late() {
     }
 }
 
+/// Nothing is mounted, or made, where a link on the way to the working folder leads.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_link_on_the_way_to_the_working_folder_leads_out() {
+    if !walls().await.contains(&Mechanism::Bubblewrap) {
+        return;
+    }
+    let (mechanism, place) = (Mechanism::Bubblewrap, Place::new());
+    // What bubblewrap calls the machine, and what it is about to build.
+    let targets = [(format!("/oldroot{}", place.outside.display()), "made"), ("/newroot/usr".to_owned(), "bin")];
+    for (round, (target, name)) in targets.into_iter().enumerate() {
+        let way = place.workspace.join(format!("way{round}"));
+        let folder = way.join(name);
+        fs::create_dir_all(&folder).expect("makes");
+        // Would run instead of `true`, were this folder put over that of the system.
+        fs::copy("/usr/bin/echo", folder.join("true")).expect("copies");
+        let frozen = freeze(&command(&folder, &["true", "evil"], &[])).expect("nothing has changed");
+        fs::rename(&way, way.with_extension("moved")).expect("renames");
+        symlink(&target, &way).expect("links");
+        let started = start(&place.sandbox(mechanism), frozen, place.launch(mechanism), &place.supervisor).await;
+        if let Ok(mut running) = started {
+            let ended = running.ended().await;
+            assert!(!ended.output.text().contains("evil"), "{target}: {ended:?}");
+        }
+    }
+    assert_eq!(fs::read_dir(&place.outside).expect("lists").count(), 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_script_finds_what_lies_beside_it() {
     if !walls().await.contains(&Mechanism::Bubblewrap) {
