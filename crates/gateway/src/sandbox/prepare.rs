@@ -174,12 +174,15 @@ impl Making {
         // The nearest first: they are what is looked for most.
         for folder in original.ancestors().skip(1).take_while(|folder| folder.starts_with(granted)) {
             let Ok(inside) = folder.strip_prefix(granted) else { return };
-            for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+            // Through no link that another command has put there meanwhile: not even names are shown from elsewhere.
+            let entries = open_folder(folder).and_then(|opened| fs::read_dir(own_path(&opened)));
+            for entry in entries.into_iter().flatten().flatten() {
                 if self.links.len() >= MAX_LINKS {
                     return;
                 }
-                if entry.path() != taken {
-                    self.links.push((entry.path(), root.join(inside).join(entry.file_name())));
+                let beside = folder.join(entry.file_name());
+                if beside != taken {
+                    self.links.push((beside, root.join(inside).join(entry.file_name())));
                 }
             }
             taken = folder;
@@ -188,5 +191,9 @@ impl Making {
 }
 
 fn reopened(file: &File) -> io::Result<File> {
-    File::open(format!("/proc/self/fd/{}", file.as_raw_fd()))
+    File::open(own_path(file))
+}
+
+fn own_path(file: &File) -> String {
+    format!("/proc/self/fd/{}", file.as_raw_fd())
 }

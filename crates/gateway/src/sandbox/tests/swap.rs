@@ -173,6 +173,24 @@ async fn a_frozen_script_finds_what_lies_beside_it() {
     assert_eq!(running.ended().await.output.text(), "beside\nabove\n");
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_link_leads_to_does_not_lie_beside_a_frozen_script() {
+    if !walls().await.contains(&Mechanism::Bubblewrap) {
+        return;
+    }
+    let (mechanism, place) = (Mechanism::Bubblewrap, Place::new());
+    let folder = place.workspace.join("tools");
+    fs::create_dir(&folder).expect("makes");
+    let file = folder.join("script");
+    write(&file, "ls -A \"$(dirname \"$0\")\"\n");
+    let frozen = freeze(&command(&place.workspace, &["sh", "tools/script"], &[&file])).expect("nothing has changed");
+    fs::rename(&folder, folder.with_extension("moved")).expect("renames");
+    symlink(&place.outside, &folder).expect("links");
+    let mut running =
+        start(&place.sandbox(mechanism), frozen, place.launch(mechanism), &place.supervisor).await.expect("starts");
+    assert_eq!(running.ended().await.output.text(), "script\n", "not the names of another folder");
+}
+
 #[test]
 fn other_files_and_no_files_are_refused_in_words() {
     let folder = tempfile::tempdir().expect("a folder");
