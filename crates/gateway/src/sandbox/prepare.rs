@@ -37,8 +37,9 @@ pub fn prepare(
         }
         for path in [&confined.workspace, &confined.temp].into_iter().chain(&confined.writes) {
             if let Some(hidden) = walls.hidden.iter().find(|hidden| hidden.starts_with(path)) {
-                // Landlock grants whole folders and takes nothing back; and the folder itself is not to be had at all.
-                if mechanism == Mechanism::Landlock || hidden == path {
+                // Landlock grants whole folders and takes nothing back; and the folder itself is not to be had at all. What
+                // lies deeper could be moved away with a folder on the way to it, and the next command would see it there.
+                if mechanism == Mechanism::Landlock || hidden.parent() != Some(path.as_path()) {
                     return Err(LaunchError::Hidden(hidden.clone()));
                 }
             }

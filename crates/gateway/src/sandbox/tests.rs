@@ -246,3 +246,23 @@ async fn nothing_runs_with_less_than_was_asked_for() {
         assert!(matches!(refused, Err(LaunchError::Folder { .. })), "{mechanism:?} {refused:?}");
     }
 }
+
+/// Where a hand has put the workspace above the gateway's folder.
+#[tokio::test(flavor = "multi_thread")]
+async fn no_folder_on_the_way_to_the_gateways_own_can_be_moved() {
+    for mechanism in walls().await {
+        let place = Place::new();
+        let hidden = place.outside.join("own");
+        fs::create_dir(&hidden).expect("makes");
+        let above = place.outside.parent().expect("is there").to_owned();
+        for (workspace, runs) in [(place.outside.clone(), mechanism == Mechanism::Bubblewrap), (above, false)] {
+            let frozen = freeze(&command(&workspace, &["true"], &[])).expect("nothing has changed");
+            let confined = Some(Confinement { workspace, ..place.confinement() });
+            let launch = Launch { confined, ..place.launch(mechanism) };
+            let sandbox = Sandbox::with(mechanism, vec![hidden.clone()]);
+            let started = start(&sandbox, frozen, launch, &place.supervisor).await;
+            assert_eq!(started.is_ok(), runs, "{mechanism:?} {started:?}");
+            assert!(runs || matches!(started, Err(LaunchError::Hidden(_))), "{mechanism:?} {started:?}");
+        }
+    }
+}
