@@ -123,6 +123,10 @@ const SIGNALS: &[libc::c_long] = &[
     libc::SYS_pidfd_send_signal,
 ];
 
+/// Naming who gets a signal when there is news on a descriptor: it goes to any process of the user.
+const OWNER_BY_FCNTL: [u64; 2] = [8, 15]; // F_SETOWN, F_SETOWN_EX
+const OWNER_BY_IOCTL: [u64; 2] = [0x8901, 0x8902]; // FIOSETOWN, SIOCSPGRP
+
 /// Why there is no filter.
 pub type Error = seccompiler::BackendError;
 
@@ -137,6 +141,8 @@ pub fn program(filter: Filter) -> Result<BpfProgram, Error> {
         rules.extend(SIGNALS.iter().map(|call| (*call, vec![])));
         // Its own group, and the question whether a process is there.
         rules.insert(libc::SYS_kill, vec![rule(&[is(0, Op::Ne, 0)?, is(1, Op::Ne, 0)?])?]);
+        let owners = OWNER_BY_FCNTL.map(|command| rule(&[is(1, Op::Eq, command)?]));
+        rules.insert(libc::SYS_fcntl, owners.into_iter().collect::<Result<_, _>>()?);
     }
     let new_namespaces = NEW_NAMESPACES.map(|flag| {
         let flag = u64::from(flag.cast_unsigned());
@@ -147,7 +153,9 @@ pub fn program(filter: Filter) -> Result<BpfProgram, Error> {
     let typing = [libc::TIOCSTI, libc::TIOCLINUX];
     #[allow(clippy::useless_conversion, reason = "the type differs from libc to libc")]
     let typing = typing.map(|request| rule(&[is(1, Op::Eq, u64::from(request))?]));
-    rules.insert(libc::SYS_ioctl, typing.into_iter().collect::<Result<_, _>>()?);
+    let owners = OWNER_BY_IOCTL.map(|request| rule(&[is(1, Op::Eq, request)?]));
+    let owners = owners.into_iter().filter(|_| !filter.signals_held);
+    rules.insert(libc::SYS_ioctl, typing.into_iter().chain(owners).collect::<Result<_, _>>()?);
     rules.insert(libc::SYS_socket, sockets(filter.network)?);
     // A pair is connected to itself, but a datagram socket of a pair can be sent elsewhere. A raw one is a datagram one.
     let pairs = [libc::SOCK_DGRAM, libc::SOCK_RAW].map(|kind| rule(&[is_kind(kind)?]));

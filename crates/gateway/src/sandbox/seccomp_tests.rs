@@ -113,6 +113,13 @@ fn what_no_namespace_holds_the_filter_holds() {
     for (pid, signal, expected) in [(0, 15, false), (77, 0, false), (77, 9, true), (u64::MAX, 9, true)] {
         assert_eq!(refused(bare, libc::SYS_kill, [pid, signal, 0, 0, 0, 0]), expected, "{pid} {signal}");
     }
+    // A signal to the owner of a descriptor, whoever that is.
+    let owners = [(libc::SYS_fcntl, 8), (libc::SYS_fcntl, 15), (libc::SYS_ioctl, 0x8901), (libc::SYS_ioctl, 0x8902)];
+    for (call, request) in owners {
+        let args = [3, request, 77, 0, 0, 0];
+        assert!(refused(bare, call, args) && !refused(CLOSED, call, args), "{call} {request:#x}");
+    }
+    assert!(!refused(bare, libc::SYS_fcntl, [3, 2, 1, 0, 0, 0]), "close-on-exec");
 }
 
 #[test]
