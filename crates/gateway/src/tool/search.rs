@@ -149,12 +149,12 @@ fn search(places: &Places, place: &Place, args: &Args, stopped: &dyn Fn() -> boo
             break;
         }
         let shown = places.shown(entry.path());
+        let place = Place { path: entry.path().to_owned(), inside: place.inside };
         let room = match &matcher {
-            None => found.add(&shown),
-            Some(matcher) => {
-                let place = Place { path: entry.path().to_owned(), inside: place.inside };
-                lines(&mut searcher, matcher, places, &place, &shown, &mut found)
-            }
+            // The walk goes by names, which a link that was put there meanwhile takes elsewhere: even a name is shown only of
+            // what can be opened without one.
+            None => disk::open(places, &place).is_err() || found.add(&shown),
+            Some(matcher) => lines(&mut searcher, matcher, places, &place, &shown, &mut found),
         };
         if !room {
             found.out.push_str("(there is more; name a narrower pattern, `path` or `glob`)\n");
@@ -245,6 +245,27 @@ mod tests {
         assert_eq!(searched(json!({ "pattern": "nowhere" })), "(nothing found in 5 files)");
         let cut = searched(json!({ "pattern": "t", "limit": 1 }));
         assert!(cut.contains("there is more"), "{cut}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_folder_that_became_a_link_shows_no_names() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let [home, outside] = ["home", "outside"].map(|name| folder.path().join(name));
+        for path in [&home, &outside] {
+            fs::create_dir(path).expect("a folder");
+        }
+        fs::write(outside.join("name"), "line\n").expect("a file");
+        let places = Places::of(&folder.path().join("work"), &home).expect("places");
+        let sub = places.workspace().join("sub");
+        fs::create_dir(&sub).expect("a folder");
+        let place = places.find("sub").expect("a place");
+        fs::remove_dir(&sub).and_then(|()| std::os::unix::fs::symlink(&outside, &sub)).expect("a link");
+        for args in [json!({ "glob": "*" }), json!({ "pattern": "line" })] {
+            let args: Args = arguments(args).expect("arguments");
+            let found = search(&places, &place, &args, &|| false).expect("searches");
+            assert!(!found.contains("name"), "{found}");
+        }
     }
 
     #[test]
