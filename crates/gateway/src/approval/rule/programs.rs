@@ -73,27 +73,27 @@ const WRAPPERS: &str = "\
     watch watchexec winpty wsl wsudo xargs xvfb zrun";
 
 const MANY: &str = "\
-    adb alacritty ansible ant apk apt aptitude ar as asdf at autoconf automake autossh ava aws az bat batch bats \
-    bazel bc bison bitsadmin box brew buck buildah bundle bundler busctl byobu bzr c cabal cargo cc certutil clang \
-    clippy cmake cmd composer conda consul containerd cpan cpio cpp crictl cron crontab cscope csi csplit ctags \
-    ctest ctr curl cvs cypress cython darcs dbus dc dd deb debuild delta direnv dmenu dnf doctl dotnet dpkg dtach \
-    dune dvc dvips ed edit editor elm emacs emacsclient errno esbuild eslint ex exiftool exim f2py fastlane fd \
-    firebase flatpak flyctl fnm foot ftp fzf g gcc gcloud gdb gem genisoimage gh ghostscript gimp git gitk global \
-    gmake gnuplot go gpg gradle gradlew grunt gs gsutil gtest gtk gulp gzexe helm heroku hg hub husky info \
+    adb alacritty ansible ant apk apt aptitude ar as asdf at autoconf automake autossh ava aws az bat batch bats bazel \
+    bc bison bitsadmin box brew buck buildah bundle bundler busctl byobu bzr c cabal cargo cc certutil clang clippy \
+    cmake cmd composer conda consul containerd cpan cpio cpp crictl cron crontab cscope csi csplit ctags ctest ctr \
+    curl cvs cypress cython darcs dbus dc dd deb debuild delta direnv dlp dmenu dnf doctl dotnet dpkg dtach dune dvc \
+    dvips ed edit editor elm emacs emacsclient errno esbuild eslint ex exiftool exim f2py fastlane fd firebase flatpak \
+    flyctl fnm foot ftp fzf g gallery gcc gcloud gdb gem genisoimage gh ghostscript gimp git gitk global gmake gnuplot \
+    go gpg gradle gradlew grunt gs gsutil gtest gtk gulp gzexe helm heroku hg http httpie https hub husky info \
     inotifywait installutil ip iptables jed jenv jest jj joe just k9s karma kind kitty konsole ktutil kubectl \
-    kustomize kvm latex launchctl lazygit ld ldd lefthook lein less lftp lldb logrotate lualatex lynx machinectl \
-    mail mailx make mamba man maven meson micro minicom minikube mise mix mmdebstrap mocha more mosh mpirun \
-    msbuild msgfilter mshta msiexec mtr multitime mvn mvnw mysql n nano nasm nc ncat ncdu neofetch netcat netlify \
-    nimble ninja nix nmap nomad nose npm npx nuget nvi nvim nvm nyc odin opam open openssl openvpn opkg p4 packer \
-    pacman pager pandoc parcel patch pdb pdflatex pdftex perf phpunit pico pip pipenv pipx pkg playwright pm pnpm \
-    pod podman poetry pre prettier psexec psql pulumi pyenv pytest qemu qmlscene rake ranger rbenv rebar reg \
-    regsvr rename restic rg rlogin rollup rpm rpmbuild rr rsh rsync rtx rubocop runc rundll rustc rustdoc rustfmt \
-    rustup rvim rvm rxvt sapling sbt scons scp screen script sdk sed sendmail service sftp shards shellcheck \
-    skaffold skopeo sl smbclient snap socat sort spack split sqlite sqlmap ssh sshfs sshpass ssmtp stack starship \
-    start stow svn systemctl systemd tar task tcpdump terminator terraform tex texi tftp tig tilt tldr tmate tmux \
-    tofu toolbox tox troff tslint turbo uv uvx vagrant vault vercel vi vidir view vigr vim vimdiff vipe vipw virsh \
-    vite vlang volta watchman webpack wget wine winget wmic wrangler xcodebuild xcrun xdg xelatex xetex xterm yarn \
-    yay yum zathura zellij zig zip zypper";
+    kustomize kvm latex launchctl lazygit ld ldd lefthook lein less lftp lldb logrotate lualatex lynx machinectl mail \
+    mailx make mamba man maven meson micro minicom minikube mise mix mmdebstrap mocha more mosh mpirun msbuild \
+    msgfilter mshta msiexec mtr multitime mvn mvnw mysql n nano nasm nc ncat ncdu neofetch netcat netlify nimble ninja \
+    nix nmap nomad nose npm npx nuget nvi nvim nvm nyc odin opam open openssl openvpn opkg p4 packer pacman pager \
+    pandoc parcel patch pdb pdflatex pdftex perf phpunit pico pip pipenv pipx pkg playwright pm pnpm pod podman poetry \
+    pre prettier psexec psql pulumi pyenv pytest qemu qmlscene rake ranger rbenv rebar reg regsvr rename restic rg \
+    rlogin rollup rpm rpmbuild rr rsh rsync rtx rubocop runc rundll rustc rustdoc rustfmt rustup rvim rvm rxvt sapling \
+    sbt scons scp screen script sdk sed sendmail service sftp shards shellcheck skaffold skopeo sl smbclient snap \
+    socat sort spack split sqlite sqlmap ssh sshfs sshpass ssmtp stack starship start stow svn systemctl systemd tar \
+    task tcpdump terminator terraform tex texi tftp tig tilt tldr tmate tmux tofu toolbox tox troff tslint turbo uv \
+    uvx vagrant vault vercel vi vidir view vigr vim vimdiff vipe vipw virsh vite vlang volta watchman webpack wget \
+    wine winget wmic wrangler xcodebuild xcrun xdg xelatex xetex xh xterm yarn yay youtube yum zathura zellij zig zip \
+    zypper";
 
 /// The class of a program, by the name of its file: in any case, with any version, extension, or target. `None` where
 /// a rule may be kept.
