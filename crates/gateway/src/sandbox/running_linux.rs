@@ -153,9 +153,8 @@ impl Running {
         }
     }
 
-    /// Stops and then kills every process of it, children that left its group and session included; within 2 s.
+    /// Kills every process of it, children that left its group and session included; within 2 s.
     pub async fn kill(&self) {
-        self.freeze().await;
         self.stop.cancel();
         if let Some(cgroup) = &self.cgroup {
             // The guard does the same, one by one.

@@ -205,9 +205,8 @@ impl Running {
         }
     }
 
-    /// Stops and then kills its group.
+    /// Kills its group.
     pub async fn kill(&self) {
-        self.freeze().await;
         self.stop.cancel();
         let mut ended = self.ended.clone();
         let _ = tokio::time::timeout(std::time::Duration::from_secs(2), ended.wait_for(Option::is_some)).await;
