@@ -91,8 +91,13 @@ pub fn signal_all(root: i32, signal: Signal) -> bool {
     false
 }
 
-/// Whether each descendant is stopped or dead, or waits for a stopped child that borrows its memory (vfork).
+/// Whether each descendant is stopped or dead, or waits for a stopped child that borrows its memory (vfork). Only the
+/// second of two looks tells: one that came out of a fork during the first may have left a child that this did not list.
 pub fn stands(root: i32) -> bool {
+    seem_to_stand(root) && seem_to_stand(root)
+}
+
+fn seem_to_stand(root: i32) -> bool {
     let all = descendants(root);
     let waits = |parent: &Process| {
         parent.state == 'D' && all.iter().any(|child| child.parent == parent.pid && "Tt".contains(child.state))
