@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use simpleclaw_adapters::provider::detect::{self, Candidate};
 use simpleclaw_adapters::provider::guide::Guide;
-use simpleclaw_adapters::provider::{Modality, Model, Provider, ProviderError};
+use simpleclaw_adapters::provider::{Modality, Model, Provider, ProviderError, ProviderErrorKind};
 use simpleclaw_protocol::methods::models::ModelRow;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -191,14 +191,15 @@ impl Catalog {
     pub async fn watch_machine(self, changed: impl Fn(&str) + Send) {
         self.ask_first().await;
         let mut wanted = self.shared.detect.subscribe();
+        let mut found = Vec::new();
         loop {
             let look = *wanted.borrow_and_update();
-            let found = if look { detect::detect(&Candidate::defaults()).await } else { vec![] };
+            found = if look { detect::detect(&Candidate::defaults(), &found).await } else { vec![] };
             let mut sources = Vec::new();
-            for server in found {
+            for server in &found {
                 let id = server.kind.id();
                 if !self.configured().iter().any(|source| source.id == id) {
-                    sources.push(Source::found(id, server.base_url, server.models));
+                    sources.push(Source::found(id, server.base_url.clone(), server.models.clone()));
                 }
             }
             let sign = |sources: &[Source]| {
@@ -214,7 +215,7 @@ impl Catalog {
             if before != after {
                 changed(&after);
             }
-            // Sooner where the configuration says otherwise.
+            // Sooner where the configuration says otherwise, or one that was found failed.
             let _ = tokio::time::timeout(DETECT_EVERY, wanted.changed()).await;
         }
     }
@@ -277,9 +278,14 @@ impl Catalog {
         rows
     }
 
-    /// Notes that a model failed: for a while it is asked after others.
+    /// Notes that a model failed: for a while it is asked after others. Where it was of a server on this machine, that
+    /// may be gone, and the next message should not have to find out.
     pub fn failed(&self, error: &ProviderError) {
         self.shared.cooldowns.failed(error);
+        let was_found = || self.shared.found.borrow().iter().flatten().any(|source| source.id == error.provider);
+        if error.kind == ProviderErrorKind::Network && was_found() {
+            self.shared.detect.send_modify(|_| ());
+        }
     }
 
     pub fn succeeded(&self, resolved: &Resolved) {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use futures_util::future::{join_all, join4};
 use reqwest::{Client, Url};
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::time::{error::Elapsed, timeout};
 
 use super::Model;
 use super::genai::Api;
@@ -63,29 +63,43 @@ pub struct Found {
 
 /// Asks all candidates at once, for at most 400 ms each, and gives those that are a known
 /// model server, in the order asked. Anything else there is left alone and not reported.
-pub async fn detect(candidates: &[Candidate]) -> Vec<Found> {
+///
+/// `before` is what the last look found: a server that is too busy to answer in time, as one
+/// is whose model keeps the processor, is still there.
+pub async fn detect(candidates: &[Candidate], before: &[Found]) -> Vec<Found> {
     let Some(client) = Url::parse("http://127.0.0.1").ok().and_then(|url| client(&url).ok()) else {
         return Vec::new();
     };
-    let found = join_all(candidates.iter().map(|candidate| probe(&client, *candidate))).await;
+    let found = join_all(candidates.iter().map(|candidate| probe(&client, *candidate, before))).await;
     found.into_iter().flatten().collect()
 }
 
-async fn probe(client: &Client, candidate: Candidate) -> Option<Found> {
+async fn probe(client: &Client, candidate: Candidate, before: &[Found]) -> Option<Found> {
     let base = Url::parse(&format!("http://127.0.0.1:{}", candidate.port)).ok()?;
-    let get = |path| get(client, &base, path);
-    let (list, props, studio, tags) =
-        join4(get("v1/models"), get("props"), get("api/v0/models"), get("api/tags")).await;
-    // llama-server also answers Ollama's path, so it comes first.
-    let (kind, models) = llama_server(list.as_ref(), props.as_ref())
-        .map(|models| (LocalServer::LlamaServer, models))
-        .or_else(|| Some((LocalServer::LmStudio, lm_studio(list.as_ref(), studio.as_ref())?)))
-        .or_else(|| Some((LocalServer::Ollama, ollama(tags.as_ref()?)?)))?;
     let base_url = format!("http://127.0.0.1:{}/v1", candidate.port);
+    let get = |path| get(client, &base, path);
+    let answers: [_; 4] = join4(get("v1/models"), get("props"), get("api/v0/models"), get("api/tags")).await.into();
+    if answers.iter().any(Result::is_err)
+        && let Some(known) = before.iter().find(|found| found.base_url == base_url)
+    {
+        return Some(known.clone());
+    }
+    let said = answers.map(|answer| answer.ok().flatten());
+    recognise(base_url, said.each_ref().map(Option::as_ref))
+}
+
+/// By what it answered under `/v1/models`, `/props`, `/api/v0/models` and `/api/tags`.
+fn recognise(base_url: String, [list, props, studio, tags]: [Option<&Value>; 4]) -> Option<Found> {
+    // llama-server also answers Ollama's path, so it comes first.
+    let (kind, models) = llama_server(list, props)
+        .map(|models| (LocalServer::LlamaServer, models))
+        .or_else(|| Some((LocalServer::LmStudio, lm_studio(list, studio)?)))
+        .or_else(|| Some((LocalServer::Ollama, ollama(tags?)?)))?;
     Some(Found { kind, base_url, models: models.into_iter().take(MAX_MODELS).collect() })
 }
 
-async fn get(client: &Client, base: &Url, path: &str) -> Option<Value> {
+/// What is there, if it is JSON of a size to be read; an error where the time was too short to tell.
+async fn get(client: &Client, base: &Url, path: &str) -> Result<Option<Value>, Elapsed> {
     let ask = async {
         let response = client.get(super::http::join(base, path)).send().await.ok()?;
         if !response.status().is_success() {
@@ -94,7 +108,7 @@ async fn get(client: &Client, base: &Url, path: &str) -> Option<Value> {
         let body = read_bounded(response, MAX_BODY).await.ok()??;
         serde_json::from_slice(&body).ok()
     };
-    timeout(TIME_LIMIT, ask).await.ok()?
+    timeout(TIME_LIMIT, ask).await
 }
 
 /// Whether any entry of an OpenAI list has this owner.

@@ -21,7 +21,7 @@ async fn server(routes: Vec<(&'static str, Value)>) -> Fake {
 }
 
 async fn found(fake: &Fake) -> Option<Found> {
-    let mut all = detect(&[Candidate { port: fake.port }]).await;
+    let mut all = detect(&[Candidate { port: fake.port }], &[]).await;
     assert!(all.len() <= 1);
     all.pop()
 }
@@ -144,7 +144,7 @@ async fn hostile_servers_hold_nobody_up() {
     // A good one is missed where the machine takes longer than detection waits.
     for _ in 0..10 {
         let started = Instant::now();
-        let found = detect(&candidates).await;
+        let found = detect(&candidates, &[]).await;
         let took = started.elapsed();
         assert!(took < Duration::from_secs(20), "{took:?}");
         if let [found] = &found[..] {
@@ -154,6 +154,19 @@ async fn hostile_servers_hold_nobody_up() {
         assert_eq!(found, []);
     }
     panic!("the good one is never found");
+}
+
+/// What was found stays while it is too busy to answer, and goes when nobody listens there any more.
+#[tokio::test]
+async fn a_busy_server_is_still_there_and_one_that_ended_is_not() {
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = mute.local_addr().expect("an address").port();
+    let base_url = format!("http://127.0.0.1:{port}/v1");
+    let before = [Found { kind: LocalServer::LlamaServer, base_url, models: vec![] }];
+    assert_eq!(detect(&[Candidate { port }], &before).await, before);
+    assert_eq!(detect(&[Candidate { port }], &[]).await, [], "nobody knows who listens there");
+    drop(mute);
+    assert_eq!(detect(&[Candidate { port }], &before).await, []);
 }
 
 #[tokio::test]

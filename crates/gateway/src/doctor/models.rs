@@ -39,7 +39,7 @@ pub async fn examine(config: &Config, home: &Home) -> Vec<Finding> {
         }
     }
     if config.models.detect {
-        for server in detect::detect(&Candidate::defaults()).await {
+        for server in detect::detect(&Candidate::defaults(), &[]).await {
             let words = format!("{} at {}: {} models", server.kind.id(), server.base_url, server.models.len());
             findings.push(Finding::new("model server", State::Ok, words));
         }
