@@ -11,6 +11,7 @@ use axum::body::Body;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use axum::routing::post;
+use axum::serve::ListenerExt as _;
 use axum::{Json, Router};
 use bytes::Bytes;
 use futures_util::StreamExt as _;
@@ -31,6 +32,8 @@ pub async fn serve() -> anyhow::Result<String> {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     let app = Router::new().route("/v1/chat/completions", post(answer));
+    // Without it the next delta waits until the gateway's kernel has acknowledged the one before, up to 40 ms.
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
     tokio::spawn(async move { axum::serve(listener, app).await });
     Ok(format!("http://{address}/v1"))
 }
