@@ -10,7 +10,7 @@ use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::raw::is_terminal;
 use simpleclaw_tests::{Encoding, Gateway, RawClient, Received};
 
-use super::{assert_whole, history, text, until_idle};
+use super::{assert_whole, history, rounds, text, until_idle};
 
 const CLIENTS: usize = 3;
 const SESSIONS: [&str; 6] =
@@ -191,7 +191,7 @@ async fn check(client: &mut RawClient, ledger: &Ledger, model: &Model) {
 /// however often and whenever the gateway is killed.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn no_acknowledged_message_is_lost_and_every_run_ends_once() {
-    let rounds: usize = std::env::var("SIMPLECLAW_ROUNDS").ok().map_or(50, |rounds| rounds.parse().expect("a number"));
+    let rounds = rounds(50);
     let model = Model::start().await;
     let pause = || Step::Pause(Duration::from_millis(10));
     let delta = |text: &str| Step::Delta(text.to_owned());

@@ -11,6 +11,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use simpleclaw_tests::{DEADLINE, RawClient, within};
 
+/// How often: as the environment says in `SIMPLECLAW_ROUNDS`, for a longer night.
+fn rounds(usual: usize) -> usize {
+    std::env::var("SIMPLECLAW_ROUNDS").ok().map_or(usual, |rounds| rounds.parse().expect("a number"))
+}
+
 /// The whole history of a session, oldest first, read page by page.
 async fn history(client: &mut RawClient, session: &str) -> Vec<Value> {
     let mut messages = Vec::new();

@@ -18,8 +18,9 @@ use simpleclaw_tests::fakes::Model;
 use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::{Encoding, Gateway, RawClient};
 
-use super::{assert_whole, history, text, until_idle};
+use super::{assert_whole, history, rounds, text, until_idle};
 
+/// Unless SIMPLECLAW_ROUNDS says otherwise.
 const CUTS: usize = 5;
 const CLIENTS: usize = 4;
 const IMAGE_BYTES: u64 = 48 << 20;
@@ -64,6 +65,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     std::fs::File::create(disk(0)).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
     run("mkfs.ext4", &[Path::new("-q"), Path::new("-F"), &disk(0)]);
 
+    let cuts = rounds(CUTS);
     let model = Model::start().await;
     let home = Home::new();
     std::fs::create_dir(home.path()).expect("the home folder");
@@ -71,7 +73,7 @@ async fn a_power_cut_loses_nothing_that_was_acknowledged() {
     std::fs::write(home.path().join("config.yaml"), model.config("")).expect("the configuration");
 
     let acknowledged = Acknowledged::default();
-    for round in 0..CUTS {
+    for round in 0..cuts {
         let gateway = Gateway::in_home(&home).await;
         let mut senders = Vec::new();
         for number in 0..CLIENTS {
