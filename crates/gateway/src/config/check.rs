@@ -34,12 +34,26 @@ pub fn literal_secrets(tree: &Node, issues: &mut Issues) {
     }
 }
 
+/// Keys of the contract that this version does not act on yet, and what is so meanwhile. Whoever sets one is told.
+const NOT_BUILT: &[(&str, &str)] = &[
+    ("/gateway/mode", "whoever has the token is the one user"),
+    (
+        "/gateway/tls/enabled",
+        "connections are not encrypted; let a proxy end TLS in front and set `behindTlsProxy: true`",
+    ),
+    ("/bindings", "the default agent answers"),
+    ("/channels", "nothing connects to a chat platform"),
+    ("/session/dmScope", "it is for chat channels"),
+    ("/session/identityLinks", "it is for chat channels"),
+    ("/session/reset", "a conversation starts anew only where somebody resets it"),
+    ("/approvals/approvers", "it is for chat channels"),
+    ("/plugins", "no plugin is loaded"),
+    ("/discovery", "nothing is announced"),
+];
+
 pub fn check(config: &Config, tree: &Node, issues: &mut Issues) {
     gateway(config, tree, issues);
-    if matches!(config.session.queue, QueueMode::Steer | QueueMode::Collect) {
-        let words = "this mode is not part of this version: input waits its turn, as with `followup`";
-        issues.warning("/session/queue", tree.place_of("/session/queue"), words);
-    }
+    not_built(config, tree, issues);
     agents(config, tree, issues);
     for (id, provider) in &config.models.providers {
         let pointer = format!("/models/providers/{}", escape(&shown_key(id)));
@@ -49,6 +63,20 @@ pub fn check(config: &Config, tree: &Node, issues: &mut Issues) {
         if provider.base_url.as_deref().is_some_and(|url| !is_http(url)) {
             let pointer = format!("{pointer}/baseUrl");
             issues.error(&pointer, tree.place_of(&pointer), "must be an address that starts with http:// or https://");
+        }
+    }
+}
+
+fn not_built(config: &Config, tree: &Node, issues: &mut Issues) {
+    if matches!(config.session.queue, QueueMode::Steer | QueueMode::Collect) {
+        let words = "this mode is not part of this version: input waits its turn, as with `followup`";
+        issues.warning("/session/queue", tree.place_of("/session/queue"), words);
+    }
+    let [set, default] = [config, &Config::default()].map(|config| serde_json::to_value(config).unwrap_or_default());
+    for (pointer, meanwhile) in NOT_BUILT {
+        if set.pointer(pointer) != default.pointer(pointer) {
+            let words = format!("this is not part of this version: {meanwhile}");
+            issues.warning(pointer, tree.place_of(pointer), words);
         }
     }
 }
@@ -67,11 +95,8 @@ fn gateway(config: &Config, tree: &Node, issues: &mut Issues) {
             }
         },
     };
-    if beyond_loopback && !gateway.tls.enabled && !gateway.behind_tls_proxy {
-        error(
-            "/gateway/bind",
-            "beyond loopback needs `tls: {enabled: true}`, or `behindTlsProxy: true` where a proxy in front ends TLS",
-        );
+    if beyond_loopback && !gateway.behind_tls_proxy {
+        error("/gateway/bind", "beyond loopback needs `behindTlsProxy: true` and a proxy in front that ends TLS");
     }
     let tls = &gateway.tls;
     if tls.enabled && !tls.auto_generate && (tls.cert.is_none() || tls.key.is_none()) {

@@ -155,6 +155,7 @@ fn every_mistake_has_its_place_and_its_words() {
         ("gateway: {bind: nowhere}\n", 1, 17, "/gateway/bind", "must be `loopback`, `all` or an IP address"),
         ("gateway: {bind: all}\n", 1, 17, "/gateway/bind", "beyond loopback needs"),
         ("gateway: {bind: '::ffff:10.0.0.1'}\n", 1, 17, "/gateway/bind", "beyond loopback needs"),
+        ("gateway: {bind: '::', tls: {enabled: true, autoGenerate: true}}\n", 1, 17, "/gateway/bind", "beyond loopback needs"),
         ("gateway: {tls: {enabled: true}}\n", 1, 16, "/gateway/tls", "needs `cert` and `key`"),
         ("gateway: {allowedOrigins: ['https://a', 'https://b/']}\n", 1, 41, "/gateway/allowedOrigins/1", "must be exact"),
         ("gateway: {users: {eve: {token: {env: A}}}}\n", 1, 18, "/gateway/users", "only mode `shared`"),
@@ -189,7 +190,13 @@ fn what_is_unknown_or_unwise_is_a_warning_and_stops_nothing() {
         ("session:\n  queue: steer\n", 2, 10, "/session/queue", "not part of this version"),
         ("session: {queue: collect}\n", 1, 18, "/session/queue", "as with `followup`"),
         ("models: {providers: {x: {api: openai, apiKey: literal}}}\n", 1, 47, "", "a secret stands here as text"),
-        ("channels: {telegram: {botToken: literal}}\n", 1, 33, "", "a secret stands here as text"),
+        ("gateway: {tls: {enabled: true, autoGenerate: true}}\n", 1, 26, "/gateway/tls/enabled", "let a proxy end TLS"),
+        ("gateway: {mode: shared}\n", 1, 17, "/gateway/mode", "the one user"),
+        ("session: {reset: {mode: daily, atHour: 4}}\n", 1, 18, "/session/reset", "not part of this version"),
+        ("session: {dmScope: main}\n", 1, 20, "/session/dmScope", "for chat channels"),
+        ("plugins: {enabled: [weather]}\n", 1, 10, "/plugins", "no plugin is loaded"),
+        ("discovery: {mdns: full}\n", 1, 12, "/discovery", "nothing is announced"),
+        ("channels: {telegram: {dm: open}}\n", 1, 11, "/channels", "nothing connects"),
     ];
     for (text, line, column, path, words) in cases {
         let found = issues(text);
@@ -209,7 +216,7 @@ fn what_is_fine() {
         "gateway:\nagents:\n  entries:\n",
         "gateway: {bind: 127.0.0.2}\n",
         "gateway: {bind: all, behindTlsProxy: true}\n",
-        "gateway: {bind: '::', tls: {enabled: true, autoGenerate: true}}\n",
+        "gateway: {tls: {enabled: true, autoGenerate: true}}\n",
         "gateway: {mode: shared, users: {eve: {token: {env: A}, role: viewer}}}\n",
         "base: &b {name: A}\nagents: {entries: {main: *b}}\n",
         "channels: {x: {anything: [1, {goes: here}], '$${': a}}\n",

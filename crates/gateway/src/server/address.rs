@@ -5,16 +5,21 @@
 
 use std::net::IpAddr;
 use std::sync::{Arc, PoisonError, Weak};
+use std::time::Duration;
 
 use simpleclaw_protocol::health::SubsystemState;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::Server;
 use super::listen::{self, BindError};
 use crate::config::GatewayConfig;
 use crate::home::{HomeLock, LockFile};
+
+/// How long nobody gets in, where neither the new nor the old address can be had, before both are tried again.
+const SHUT_FOR: Duration = Duration::from_secs(1);
 
 /// Why the gateway does not listen where it should.
 #[derive(Debug, thiserror::Error)]
@@ -53,9 +58,6 @@ pub fn open(gateway: &GatewayConfig) -> Result<Opened, AddressError> {
         Ok(ip) => !ip.is_loopback(),
         Err(_) => gateway.bind != "loopback",
     };
-    if gateway.tls.enabled {
-        return Err(AddressError::Exposed("gateway.tls is not available in this version: let a proxy end TLS and set gateway.behindTlsProxy, or set gateway.tls.enabled to false".to_owned()));
-    }
     if exposed && !gateway.behind_tls_proxy {
         return Err(AddressError::Exposed(format!(
             "gateway.bind is {:?}, which others can reach, and nothing encrypts: bind to loopback, or set gateway.behindTlsProxy to true where a proxy ends TLS in front",
@@ -80,7 +82,11 @@ impl Opened {
 
 impl Door {
     fn is_as(&self, gateway: &GatewayConfig) -> bool {
-        (self.bind.as_str(), self.port) == (gateway.bind.as_str(), gateway.port)
+        !self.is_shut() && (self.bind.as_str(), self.port) == (gateway.bind.as_str(), gateway.port)
+    }
+
+    fn is_shut(&self) -> bool {
+        self.closing.is_cancelled()
     }
 
     /// Waits until the ports are free.
@@ -112,8 +118,11 @@ impl Server {
     pub async fn follow_address(self: Arc<Self>, mut door: Door, lock: Weak<HomeLock>) {
         let mut changes = self.runtime.config.changes();
         loop {
-            // Never an error: the runtime holds the sender.
-            if changes.changed().await.is_err() {
+            let changed = changes.changed();
+            // Never an error: the runtime holds the sender. Behind a shut door the wait has an end.
+            let changed =
+                if door.is_shut() { timeout(SHUT_FOR, changed).await.unwrap_or(Ok(())) } else { changed.await };
+            if changed.is_err() {
                 return;
             }
             let wanted = changes.borrow_and_update().config.gateway.clone();
@@ -128,7 +137,10 @@ impl Server {
                     tracing::info!(target: "diagnostic", source = "server", code = "server.moved", url, "the gateway listens on {url} now; who is connected stays");
                 }
                 Err(error) => {
-                    let words = format!("{error}; {} goes on", self.runtime.url.borrow().as_str());
+                    let words = match door.is_shut() {
+                        true => format!("{error}; nobody gets in, and it is tried again"),
+                        false => format!("{error}; {} goes on", self.runtime.url.borrow().as_str()),
+                    };
                     self.runtime.health.set("server", SubsystemState::Degraded, Some(words.clone()));
                     tracing::warn!(target: "diagnostic", source = "server", code = "server.not_moved", "{words}");
                 }

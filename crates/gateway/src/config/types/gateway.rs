@@ -15,7 +15,8 @@ pub struct GatewayConfig {
     /// One user, or several.
     #[schemars(extend("x-reload" = "restart"))]
     pub mode: Mode,
-    /// `loopback` (this machine only), `all` (every address), or one IP address. Beyond loopback needs TLS.
+    /// `loopback` (this machine only), `all` (every address), or one IP address. Beyond loopback
+    /// needs a proxy in front that ends TLS, see `behindTlsProxy`.
     #[schemars(length(min = 1, max = 64), example = &"loopback", example = &"all", example = &"192.168.1.5")]
     pub bind: String,
     /// TCP port; 0 takes any free one, for tests.
@@ -30,7 +31,7 @@ pub struct GatewayConfig {
     #[schemars(length(max = 100), extend("x-advanced" = true))]
     pub allowed_hosts: Vec<String>,
     /// Says that a proxy in front ends TLS, so that the gateway may listen beyond loopback without.
-    #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
+    #[schemars(extend("x-advanced" = true))]
     pub behind_tls_proxy: bool,
     /// The users of mode `shared`, by name. The `token` file stays the owner's.
     #[schemars(extend("x-advanced" = true, "x-reload" = "restart"))]
