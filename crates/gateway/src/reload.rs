@@ -101,6 +101,12 @@ pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[
         let keys = restart.join(", ");
         tracing::warn!(target: "diagnostic", source = "config", code = "config.restart_needed", keys, "the next start applies these keys");
     }
+    let held = runtime.config.overridden();
+    let held: Vec<_> = held.iter().filter(|key| said(&before, key) != said(&after, key)).copied().collect();
+    if !held.is_empty() {
+        let keys = held.join(", ");
+        tracing::warn!(target: "diagnostic", source = "config", code = "config.overridden", keys, "the command line that started the gateway says otherwise: its {keys} stays until it is started without");
+    }
     let agents: Vec<String> =
         new.agents.entries.keys().filter(|id| !old.agents.entries.contains_key(*id)).cloned().collect();
     if !agents.is_empty()
@@ -114,4 +120,9 @@ pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[
     runtime.health.set("config", SubsystemState::Ok, None);
     runtime.health.change();
     runtime.events.publish(Event::ConfigChanged(ConfigChangedEvent { hash: after.hash.clone() }));
+}
+
+/// What the configuration itself says, whatever holds instead.
+fn said<'a>(loaded: &'a Loaded, key: &str) -> Option<&'a serde_json::Value> {
+    loaded.value.pointer("/gateway")?.get(key)
 }

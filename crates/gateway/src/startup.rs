@@ -95,7 +95,7 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let events = Events::default();
     let logs = options.logs.unwrap_or_else(LogHandle::detached);
 
-    let overrides = Overrides { port: options.port, bind: options.bind };
+    let overrides = Overrides { port: options.port, bind: options.bind, profile_port: None };
     let (config, chosen) = steps.run("config", async { load_config(&home, overrides) }).await?;
     logs.set_level(&config.current().config.logging.level);
 
@@ -257,10 +257,10 @@ fn load_config(
     };
     // The default port is the one of the home without a profile.
     let own = overrides.port.is_none() && home.is_profile() && !config::names(&loaded, "/gateway/port");
-    let kept = home.kept_port().filter(|_| own);
+    let kept = home.kept_port().filter(|_| home.is_profile());
     let bound = overrides.bind.as_deref().unwrap_or(&loaded.config.gateway.bind);
     let chosen = if own && kept.is_none() { server::free_above(bound, DEFAULT_PORT) } else { None };
-    overrides.port = overrides.port.or(kept).or(chosen);
+    overrides.profile_port = kept.or(chosen);
     Ok(((ConfigHandle::new(loaded, overrides), chosen), done))
 }
 

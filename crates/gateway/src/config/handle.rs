@@ -11,6 +11,8 @@ use super::Loaded;
 pub struct Overrides {
     pub port: Option<u16>,
     pub bind: Option<String>,
+    /// A profile's own port, for as long as nothing names one.
+    pub profile_port: Option<u16>,
 }
 
 /// Clones share it.
@@ -41,6 +43,12 @@ impl ConfigHandle {
         self.current.subscribe()
     }
 
+    /// Which keys of `gateway` the command line holds, whatever the configuration says.
+    pub fn overridden(&self) -> Vec<&'static str> {
+        let Overrides { port, bind, .. } = &*self.overrides;
+        [port.is_some().then_some("port"), bind.is_some().then_some("bind")].into_iter().flatten().collect()
+    }
+
     /// Held by the one who changes the file.
     pub async fn one_writer(&self) -> tokio::sync::OwnedMutexGuard<()> {
         Arc::clone(&self.writing).lock_owned().await
@@ -49,9 +57,10 @@ impl ConfigHandle {
 
 impl Overrides {
     fn over(&self, mut loaded: Loaded) -> Loaded {
-        if self.port.is_some() || self.bind.is_some() {
+        let port = self.port.or(self.profile_port.filter(|_| !super::names(&loaded, "/gateway/port")));
+        if port.is_some() || self.bind.is_some() {
             let mut config = (*loaded.config).clone();
-            config.gateway.port = self.port.unwrap_or(config.gateway.port);
+            config.gateway.port = port.unwrap_or(config.gateway.port);
             config.gateway.bind = self.bind.clone().unwrap_or(config.gateway.bind);
             loaded.config = Arc::new(config);
         }

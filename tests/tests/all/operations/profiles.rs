@@ -69,9 +69,30 @@ async fn each_has_its_own_port_and_keeps_it() {
     assert_eq!(gone.code, Some(3), "and not the gateway of somebody else: {}", gone.stderr);
 
     // What the configuration names counts.
-    let free =
-        std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|taken| taken.local_addr()).expect("a port").port();
-    let config = format!("models: {{detect: false}}\ngateway: {{port: {free}}}\n");
+    let named = free();
+    let config = format!("models: {{detect: false}}\ngateway: {{port: {named}}}\n");
     std::fs::write(folder(&home, "one").join("config.yaml"), config).expect("a configuration");
-    assert_eq!(start(&home, "one").await.1, free);
+    assert_eq!(start(&home, "one").await.1, named);
+}
+
+/// The port that a profile was given is its own for as long as nothing names one, and no longer.
+#[tokio::test]
+async fn a_port_that_is_named_while_a_profile_runs_is_moved_to() {
+    let home = Home::new();
+    std::fs::create_dir(folder(&home, "one")).expect("a home");
+    std::fs::write(folder(&home, "one").join("config.yaml"), "models: {detect: false}\n").expect("a configuration");
+    let (_one, _) = start(&home, "one").await;
+    let named = free();
+    let set = run(&home, &["config", "set", "gateway.port", &named.to_string(), "--profile", "one"]).await;
+    assert_eq!(set.code, Some(0), "{}", set.stderr);
+    let began = Instant::now();
+    while tokio::net::TcpStream::connect(("127.0.0.1", named)).await.is_err() {
+        assert!(began.elapsed() < DEADLINE, "it stays where it was");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+}
+
+/// A port that nobody listens on.
+fn free() -> u16 {
+    std::net::TcpListener::bind(("127.0.0.1", 0)).and_then(|taken| taken.local_addr()).expect("a port").port()
 }
