@@ -1,9 +1,12 @@
 import { defineConfig } from "@playwright/test";
 
-/** The tests run against a real gateway that the harness has started: SIMPLECLAW_URL and SIMPLECLAW_TOKEN. */
-const url = process.env.SIMPLECLAW_URL;
-if (!url || !process.env.SIMPLECLAW_TOKEN) {
-  throw new Error("SIMPLECLAW_URL and SIMPLECLAW_TOKEN must name a running gateway");
+/**
+ * The tests run against a real gateway that the harness has started: SIMPLECLAW_URL and SIMPLECLAW_TOKEN, and
+ * SIMPLECLAW_HOME, where they edit its file as a person does.
+ */
+const { SIMPLECLAW_URL: url, SIMPLECLAW_TOKEN: token, SIMPLECLAW_HOME: home } = process.env;
+if (!url || !token || !home) {
+  throw new Error("SIMPLECLAW_URL, SIMPLECLAW_TOKEN and SIMPLECLAW_HOME must name a running gateway");
 }
 
 export default defineConfig({

@@ -3,6 +3,7 @@ import AxeBuilder from "@axe-core/playwright";
 import { expect, test as base, type Locator, type Page } from "@playwright/test";
 
 export const TOKEN = process.env.SIMPLECLAW_TOKEN ?? "";
+export const HOME = process.env.SIMPLECLAW_HOME ?? "";
 
 /** Fails a test whose page threw, or broke the content security policy. */
 export const test = base.extend<{ complaints: string[] }>({

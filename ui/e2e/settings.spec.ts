@@ -1,15 +1,38 @@
-import type { Page } from "@playwright/test";
-import { expect, expectAccessible, open, test } from "./page";
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import type { Browser, Page } from "@playwright/test";
+import { expect, expectAccessible, HOME, open, test } from "./page";
 import { Gateway } from "./gateway";
+
+const FILE = join(HOME, "config.yaml");
+/** What a person adds to it in an editor. */
+const BY_HAND = `
+# The scanner makes large pages.
+attachments:
+  maxMb: 9 # measured
+runs:
+  timeoutMinutes: 90
+logging:
+  level: warn # quiet
+`;
 
 const field = (page: Page, name: string) => page.getByRole("textbox", { name, exact: true });
 const editor = (page: Page) => page.getByRole("textbox", { name: "Configuration as text" });
 const bar = (page: Page) => page.getByRole("region", { name: "Apply" });
 const button = (page: Page, name: string) => page.getByRole("button", { name, exact: true });
+const conflict = (page: Page) => page.getByRole("dialog", { name: "The file was changed elsewhere" });
 
 async function settings(page: Page, section: string): Promise<void> {
   await open(page, `#/settings/${section}`);
   await expect(editor(page)).toBeVisible();
+}
+
+/** The file as it was, through the gateway, which sees what was written by hand a moment later. */
+async function putBack(browser: Browser, raw: string): Promise<void> {
+  const gateway = await Gateway.open(browser);
+  const { hash } = await gateway.call("config.get", {});
+  await gateway.call("config.set", { raw, baseHash: hash });
+  await gateway.close();
 }
 
 async function apply(page: Page): Promise<void> {
@@ -62,21 +85,54 @@ test("what is typed in the text is shown by the form, and broken text makes the 
   await expect(page.getByRole("combobox", { name: "Level" })).toBeEnabled();
 });
 
-test("an edit elsewhere meets the changes here: each clash is chosen, the rest is kept", async ({ page, browser }) => {
+test("an edit by hand meets the changes here: each clash is chosen, the rest and the comments are kept", async ({ page, browser }) => {
+  const before = await readFile(FILE, "utf8");
   await settings(page, "sessions");
   await field(page, "Max MB").fill("5");
-  const other = await Gateway.open(browser);
-  await other.call("config.patch", { patch: { attachments: { maxMb: 9 }, logging: { level: "warn" } } });
-  const conflict = page.getByRole("dialog", { name: "The file was changed elsewhere" });
-  await expect(conflict).toContainText("attachments.maxMb");
+  await field(page, "Timeout minutes").fill("30");
+  await writeFile(FILE, before + BY_HAND);
+  await expect(conflict(page)).toContainText("1 other change");
+  for (const choice of ["Take the file", "Keep my text", "Put together"]) {
+    await expect(conflict(page).getByRole("button", { name: choice })).toBeVisible();
+  }
+  const clash = (name: string) => conflict(page).getByRole("group", { name });
+  await expect(clash("attachments.maxMb").getByRole("radio", { name: "Yours 5" })).toBeChecked();
+  await expect(clash("attachments.maxMb").getByRole("radio", { name: "In the file 9" })).toBeVisible();
   await expectAccessible(page);
-  await conflict.getByRole("radio", { name: /Yours/ }).check();
-  await conflict.getByRole("button", { name: "Put together" }).click();
-  await expect(editor(page)).toContainText("maxMb: 5");
-  await expect(editor(page)).toContainText("level: warn");
+  await clash("runs.timeoutMinutes").getByRole("radio", { name: "In the file 90" }).check();
+  await conflict(page).getByRole("button", { name: "Put together" }).click();
+  await expect(conflict(page)).toBeHidden();
+  await expect(field(page, "Max MB")).toHaveValue("5");
+  await expect(field(page, "Timeout minutes")).toHaveValue("90");
+  await expect(editor(page)).toContainText("# The scanner makes large pages.");
   await apply(page);
-  await other.call("config.patch", { patch: { attachments: null, logging: null } });
-  await other.close();
+  expect(await readFile(FILE, "utf8")).toBe(before + BY_HAND.replace("9 # measured", "5 # measured"));
+  await putBack(browser, before);
+});
+
+test("after an edit by hand the whole file is taken, or the whole text here kept, and nothing is written", async ({ page, browser }) => {
+  const before = await readFile(FILE, "utf8");
+  await settings(page, "sessions");
+  await field(page, "Max MB").fill("5");
+  await writeFile(FILE, before + BY_HAND);
+  await conflict(page).getByRole("button", { name: "Take the file" }).click();
+  await expect(conflict(page)).toBeHidden();
+  await expect(bar(page)).toContainText("No changes");
+  await expect(field(page, "Max MB")).toHaveValue("9");
+  await expect(editor(page)).toContainText("# The scanner makes large pages.");
+  expect(await readFile(FILE, "utf8")).toBe(before + BY_HAND);
+
+  await field(page, "Max MB").fill("5");
+  const again = before + BY_HAND.replace("9 # measured", "11 # measured anew");
+  await writeFile(FILE, again);
+  await conflict(page).getByRole("button", { name: "Keep my text" }).click();
+  await expect(conflict(page)).toBeHidden();
+  await expect(editor(page)).toContainText("maxMb: 5 # measured");
+  await expect(editor(page)).not.toContainText("anew");
+  expect(await readFile(FILE, "utf8")).toBe(again);
+  await button(page, "Discard").click();
+  await expect(editor(page)).toContainText("maxMb: 11 # measured anew");
+  await putBack(browser, before);
 });
 
 test("without changes here, an edit elsewhere is simply shown", async ({ page, browser }) => {

@@ -25,5 +25,8 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
 fn test(root: &Path, home: &Path, url: &str) -> anyhow::Result<()> {
     let token = std::fs::read_to_string(home.join("token")).context("the token of the gateway")?;
     let url = url.replacen("ws", "http", 1);
-    cmd::run(cmd::npm(root).args(["run", "e2e"]).env("SIMPLECLAW_URL", url).env("SIMPLECLAW_TOKEN", token.trim()))
+    let mut tests = cmd::npm(root);
+    tests.args(["run", "e2e"]).env("SIMPLECLAW_URL", url).env("SIMPLECLAW_TOKEN", token.trim());
+    // Where they edit its file as a person does.
+    cmd::run(tests.env("SIMPLECLAW_HOME", home))
 }
