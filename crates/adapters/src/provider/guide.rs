@@ -250,18 +250,27 @@ Start one of these on this machine. SimpleClaw looks for them on their usual por
 
 ### With an API key
 
-Write this into `~/.simpleclaw/config.yaml`:
+Open the **Models** page and choose **Add a provider**. Paste the key; it is tested before it is saved. It goes into \
+the secret store of this machine, and there is no file to edit. For any other server that speaks OpenAI's API, choose \
+**Like OpenAI** and give its address.
+
+### Without a window
+
+The same in a terminal, while the gateway runs. The first command asks for the key:
+
+```sh
+simpleclaw secrets set anthropic
+simpleclaw config set models.providers.anthropic '{api: anthropic, apiKey: {secret: anthropic}}'
+```
+
+`api` can also be `openai`, `gemini` or `ollama`; `baseUrl` beside it names another address. What the second command \
+writes can be written by hand as well, into `~/.simpleclaw/config.yaml`:
 
 ```yaml
 models:
   providers:
-    anthropic:
-      api: anthropic              # or: openai, gemini, ollama
-      apiKey: \"${ANTHROPIC_API_KEY}\"
+    anthropic: {api: anthropic, apiKey: {secret: anthropic}}
 ```
-
-`${ANTHROPIC_API_KEY}` is read from the environment, so the key itself is not in the file. For any other server that \
-speaks OpenAI's API, take `api: openai` and add its address: `baseUrl: \"https://llm.example/v1\"`.
 
 Agents use the first configured provider, else a local server, else me.";
 
@@ -288,8 +297,8 @@ Ask me \"How do I connect a model?\" for the steps.";
 const UNKNOWN_TEXT: &str = "\
 I cannot answer that. I am the built-in guide, a script, and no language model is connected.
 
-To get a real answer, start **Ollama**, **llama-server** or **LM Studio** on this machine, or put an API key into \
-`~/.simpleclaw/config.yaml`. Ask me \"How do I connect a model?\" for the steps, then ask again.";
+To get a real answer, start **Ollama**, **llama-server** or **LM Studio** on this machine, or add a provider with its \
+API key on the **Models** page. Ask me \"How do I connect a model?\" for the steps, then ask again.";
 
 const LONG_TEXT: &str = "\
 Here is something long, so that you can watch an answer arrive. A language model does not think of a whole answer and \

@@ -1,5 +1,6 @@
 //! The command line as a black box: what it prints, and the code that it ends with.
 
+use std::io::Write as _;
 use std::process::{Command, Output};
 use std::time::Duration;
 
@@ -86,6 +87,45 @@ async fn one_message() {
     assert_eq!(failed.code, Some(1));
     let last: Value = serde_json::from_str(failed.stdout.lines().last().expect("a line")).expect("JSON");
     assert_eq!((&last["state"], &last["error"]["code"]), (&json!("error"), &json!("PROVIDER_ERROR")));
+}
+
+/// What the built-in guide tells people without a window to type and to write is taken as it stands.
+#[tokio::test]
+async fn what_the_guide_says_can_be_typed() {
+    let gateway = Gateway::start().await;
+    let said = run(&gateway.home, &["chat", "-m", "How do I connect a model?"]).await;
+    assert_eq!(said.code, Some(0), "{}", said.stderr);
+    let block = |language: &str| {
+        let rest = said.stdout.split_once(&format!("```{language}\n")).map(|(_, rest)| rest.to_owned());
+        let rest = rest.unwrap_or_else(|| panic!("no {language} in {}", said.stdout));
+        rest.split("```").next().unwrap_or_default().to_owned()
+    };
+    let commands = block("sh");
+    let [secret, provider] = commands.lines().collect::<Vec<_>>()[..] else { panic!("not two commands: {commands}") };
+
+    let (key, mut typed) = std::io::pipe().expect("a pipe");
+    typed.write_all(b"sk-typed\n").expect("takes it");
+    drop(typed);
+    let mut command = gateway.home.command();
+    command.args(secret.split(' ').skip(1)).stdin(key);
+    let kept = finish(command).await;
+    assert_eq!(kept.code, Some(0), "{}", kept.stderr);
+    assert!(kept.stdout.contains("{secret: anthropic}"), "{}", kept.stdout);
+
+    let (words, value) = provider.split_once(" '").expect("a value in quotes");
+    let mut command = gateway.home.command();
+    // Only tried: a provider that is there is asked for its models.
+    command.args(words.split(' ').skip(1)).args([value.trim_end_matches('\''), "--dry-run", "--json"]);
+    let tried = finish(command).await;
+    assert_eq!(tried.code, Some(0), "{} {}", tried.stdout, tried.stderr);
+    assert_eq!(tried.json()["value"]["apiKey"], json!({ "secret": "anthropic" }));
+
+    // The file says what the command would have written.
+    let home = Home::with_config(&block("yaml"));
+    let check = run(&home, &["config", "check", "--json"]).await;
+    assert_eq!((check.code, &check.json()["valid"]), (Some(0), &json!(true)), "{}", check.stderr);
+    let written = run(&home, &["config", "get", "models.providers.anthropic", "--json"]).await;
+    assert_eq!(written.json(), tried.json()["value"]);
 }
 
 /// What needs no gateway.
