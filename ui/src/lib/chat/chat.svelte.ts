@@ -34,6 +34,8 @@ export class Chat {
     this.#client = client;
     this.#approvals = approvals;
     client.on("models.changed", () => void this.#loadAgents());
+    // Another model of an agent is no change of the models.
+    client.on("config.changed", () => void this.#loadAgents());
     this.blobs = new Blobs(client);
     this.sessions = new SessionList(client);
     this.models = new ModelList(client);
