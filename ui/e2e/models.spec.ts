@@ -1,4 +1,5 @@
-import { answers, ask, expect, expectAccessible, open, sessionPath, test } from "./page";
+import { Gateway } from "./gateway";
+import { answers, ask, composer, expect, expectAccessible, open, sessionPath, test } from "./page";
 import { Provider } from "./provider";
 
 let provider: Provider;
@@ -59,6 +60,38 @@ test("a model server that is started later is found, offered, and answers withou
   }
   await page.goto("/#/models");
   await expect(row).toBeHidden({ timeout: 150_000 });
+});
+
+test("the first page offers a model server that is started later, and its button leads to an answer from it", async ({ page, browser }) => {
+  // It is looked for twice a minute, and waited for twice here.
+  test.slow();
+  const gateway = await Gateway.open(browser);
+  const steps = page.getByRole("list", { name: "Three steps" });
+  const offer = steps.getByText("llama-server is running");
+  let server: Provider | undefined;
+  try {
+    // Without it the server would be in use as soon as it is found, with no button to press.
+    const keyed = { api: "openai", baseUrl: provider.url, apiKey: provider.key };
+    await gateway.call("config.patch", { patch: { models: { providers: { keyed } } } });
+    await open(page, "#/welcome");
+    await expect(steps.getByText(/^Looking for Ollama/)).toBeVisible();
+    server = await Provider.startLocal();
+    await expect(offer).toBeVisible({ timeout: 150_000 });
+    await expectAccessible(page);
+    await steps.getByRole("button", { name: "Use it" }).click();
+    await expect(steps.getByText("In use", { exact: true })).toBeVisible();
+    await composer(page).fill("Who answers now?");
+    await page.keyboard.press("Enter");
+    await expect(steps.getByText("llama-server/scripted answered.")).toBeVisible();
+  } finally {
+    await server?.stop();
+    // The other tests talk to the guide.
+    await gateway.call("config.patch", { patch: { agents: null, models: { providers: null } } });
+  }
+  await expect(offer).toBeHidden({ timeout: 150_000 });
+  const { agents } = (await gateway.call("agents.list", {})) as { agents: { model: { resolved: string } }[] };
+  expect(agents[0]?.model.resolved).toBe("builtin/guide");
+  await gateway.close();
 });
 
 test("the catalogue is searched, and says what cannot be used and why", async ({ page }) => {
