@@ -33,8 +33,8 @@ impl Desktop {
     }
 }
 
-/// Runs until somebody quits; the exit code.
-pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
+/// Runs until somebody quits; the exit code. `port` goes before the configured one.
+pub fn run(home: Home, port: Option<u16>, logs: LogHandle) -> tauri::Result<u8> {
     let hidden = std::env::args().any(|argument| argument == HIDDEN);
     let state = StateFlags::SIZE | StateFlags::POSITION | StateFlags::MAXIMIZED;
     let app = tauri::Builder::default()
@@ -71,7 +71,7 @@ pub fn run(home: Home, logs: LogHandle) -> tauri::Result<u8> {
             // Before there is a gateway that a signal must not cut off.
             let signals = tauri::async_runtime::block_on(async { platform::EndSignals::listen() });
             app.manage(Desktop {
-                link: Link::start(home.clone(), logs.clone()),
+                link: Link::start(home.clone(), port, logs.clone()),
                 tray: Tray::default(),
                 home,
                 clipboard: platform::Clipboard::default(),

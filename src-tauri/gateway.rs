@@ -53,11 +53,11 @@ pub enum Next {
 }
 
 impl Link {
-    /// Starts the background task.
-    pub fn start(home: Home, logs: LogHandle) -> Self {
+    /// Starts the background task. `port` goes before the configured one.
+    pub fn start(home: Home, port: Option<u16>, logs: LogHandle) -> Self {
         let (requests, inbox) = mpsc::channel(REQUESTS);
         let (state, watched) = watch::channel(State::new(Phase::Starting));
-        tauri::async_runtime::spawn(run(home, logs, state, inbox));
+        tauri::async_runtime::spawn(run(home, port, logs, state, inbox));
         Self { requests, state: watched }
     }
 
@@ -73,11 +73,17 @@ impl Link {
     }
 }
 
-async fn run(home: Home, logs: LogHandle, state: watch::Sender<State>, mut requests: mpsc::Receiver<Request>) {
+async fn run(
+    home: Home,
+    port: Option<u16>,
+    logs: LogHandle,
+    state: watch::Sender<State>,
+    mut requests: mpsc::Receiver<Request>,
+) {
     let mut any_port = false;
     let done = loop {
         state.send_replace(State::new(Phase::Starting));
-        let next = match open(home.clone(), logs.clone(), any_port).await {
+        let next = match open(home.clone(), if any_port { Some(0) } else { port }, logs.clone()).await {
             Ok(connection) => connection.serve(&state, &mut requests).await,
             Err(failure) => {
                 tracing::error!(code = failure.code, "the gateway did not start: {}", failure.sentence);
@@ -116,10 +122,10 @@ async fn wait(requests: &mut mpsc::Receiver<Request>) -> Next {
 }
 
 /// Starts a gateway, or connects to the one that has the folder.
-async fn open(home: Home, logs: LogHandle, any_port: bool) -> Result<Connection, Failure> {
+async fn open(home: Home, port: Option<u16>, logs: LogHandle) -> Result<Connection, Failure> {
     let deadline = tokio::time::Instant::now() + OWNER_WITHIN;
     loop {
-        let options = Options { logs: Some(logs.clone()), port: any_port.then_some(0), ..Options::new(home.clone()) };
+        let options = Options { logs: Some(logs.clone()), port, ..Options::new(home.clone()) };
         let error = match Gateway::start(options).await {
             Ok(gateway) => {
                 let (url, token) = (gateway.url(), gateway.token().expose().to_owned());
