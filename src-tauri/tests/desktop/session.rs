@@ -87,6 +87,7 @@ impl Session {
         session
     }
 
+    /// With an empty home.
     pub fn without_config() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let screen = ["-screen", "0", "1280x900x24", "-nolisten", "tcp"];

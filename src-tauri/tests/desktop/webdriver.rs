@@ -19,6 +19,11 @@ pub struct Browser {
 impl Browser {
     /// Starts the app, whose window the driver then has.
     pub async fn start(session: &Session) -> Self {
+        Self::start_with(session, &[]).await
+    }
+
+    /// The same with arguments for the app.
+    pub async fn start_with(session: &Session, arguments: &[&str]) -> Self {
         let port = free_port();
         let mut driver = session.command("WebKitWebDriver");
         driver.arg(format!("--port={port}")).arg("--host=127.0.0.1").env("TAURI_WEBVIEW_AUTOMATION", "true");
@@ -28,7 +33,7 @@ impl Browser {
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let base = format!("http://127.0.0.1:{port}");
         until("the driver listens", async || http.get(format!("{base}/status")).send().await.ok()).await;
-        let options = json!({ "webkitgtk:browserOptions": { "binary": app(), "args": [] } });
+        let options = json!({ "webkitgtk:browserOptions": { "binary": app(), "args": arguments } });
         let wanted = json!({ "capabilities": { "alwaysMatch": options, "firstMatch": [{}] } });
         let answer = http.post(format!("{base}/session")).json(&wanted).send().await.expect("answers");
         let answer: Value = answer.json().await.expect("JSON");

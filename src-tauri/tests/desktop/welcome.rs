@@ -1,5 +1,6 @@
 //! From an empty home to a real provider in the app's own window, with no file edited by hand.
 
+use serde_json::json;
 use simpleclaw_tests::fakes::Model;
 
 use super::session::{Session, until};
@@ -10,8 +11,11 @@ const STEP: &str = "form:has(footer) footer button:last-child";
 #[tokio::test]
 async fn a_key_is_pasted_tested_saved_and_answers() {
     let model = Model::start().await;
-    let session = Session::start();
-    let browser = Browser::start(&session).await;
+    let session = Session::without_config();
+    let entries = std::fs::read_dir(session.home().path()).expect("is there");
+    assert_eq!(entries.count(), 0, "an empty home");
+    // Without a configuration it would be the usual one, which somebody may use here.
+    let browser = Browser::start_with(&session, &["--port", "0"]).await;
     until("the welcome", async || browser.texts("h1").await.iter().any(|text| text.contains("Welcome")).then_some(()))
         .await;
     browser.type_into("textarea", "Who are you?").await;
@@ -20,6 +24,9 @@ async fn a_key_is_pasted_tested_saved_and_answers() {
         browser.texts("article.assistant").await.first().filter(|text| text.contains("guide")).map(|_| ())
     })
     .await;
+
+    let file = session.home().config_path();
+    assert!(!file.exists(), "nothing had to be configured for it");
 
     let kind = "[...document.querySelectorAll('label.kind')].find((label) => label.innerText.includes('Like OpenAI'))";
     browser.run(&format!("{kind}.click(); return true")).await;
@@ -41,7 +48,7 @@ async fn a_key_is_pasted_tested_saved_and_answers() {
     browser.click("form:has(textarea) button.primary").await;
     let client = session.client().await;
     let answer = until("an answer of the provider", async || {
-        let history = client.call_raw("chat.history", serde_json::json!({ "sessionKey": "main" })).await.ok()?;
+        let history = client.call_raw("chat.history", json!({ "sessionKey": "main" })).await.ok()?;
         let messages = history["messages"].as_array()?.clone();
         messages
             .into_iter()
@@ -51,7 +58,14 @@ async fn a_key_is_pasted_tested_saved_and_answers() {
     })
     .await;
     assert!(answer["model"].as_str().is_some_and(|model| model.ends_with("/scripted")), "{answer}");
-    let config = std::fs::read_to_string(session.home().config_path()).expect("the configuration");
+    let config = std::fs::read_to_string(&file).expect("the configuration");
     assert!(!config.contains(model.key()), "the key is no text of the configuration: {config}");
+    // All of the file came in one change, and that was the page's.
+    let history = client.call_raw("config.history", json!({})).await.expect("answers");
+    let [change] = history["versions"].as_array().expect("a list").as_slice() else { panic!("{history}") };
+    assert!(change["by"].as_str().is_some_and(|by| by.ends_with("simpleclaw-ui")), "{change}");
+    let lines = change["diff"].as_str().expect("a text").lines();
+    let added: Vec<&str> = lines.filter_map(|line| line.strip_prefix('+')).collect();
+    assert_eq!(config.lines().collect::<Vec<_>>(), added);
     browser.end().await;
 }
