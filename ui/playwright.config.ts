@@ -20,11 +20,13 @@ export default defineConfig({
   expect: { timeout: 20_000 },
   reporter: [["list"]],
   outputDir: "test-results",
-  projects: [
-    // What a person meets first, in a home that nobody has used.
-    { name: "first run", testMatch: "welcome.spec.ts" },
-    { name: "everything else", testIgnore: "welcome.spec.ts", dependencies: ["first run"] },
-  ],
+  projects: process.env.SIMPLECLAW_PICTURES
+    ? [{ name: "pictures", testMatch: "pictures.ts" }]
+    : [
+        // What a person meets first, in a home that nobody has used.
+        { name: "first run", testMatch: "welcome.spec.ts" },
+        { name: "everything else", testIgnore: "welcome.spec.ts", dependencies: ["first run"] },
+      ],
   use: {
     baseURL: url,
     viewport: { width: 1280, height: 800 },

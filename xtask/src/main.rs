@@ -50,6 +50,8 @@ enum Chore {
     Package,
     /// Type-check everything for Windows and macOS; on Debian, about 160 MB of packages the first time
     CheckPlatforms,
+    /// Take the pictures of the web UI in docs/images anew
+    Pictures,
     /// Write schemas/ and the UI's TypeScript types from the Rust types
     Schemas {
         /// Change nothing; fail if something is not up to date
@@ -68,6 +70,7 @@ fn main() -> anyhow::Result<()> {
         Chore::Fuzz(args) => fuzz::run(&args),
         Chore::Package => package::run(),
         Chore::CheckPlatforms => check_platforms::run(),
+        Chore::Pictures => test::pictures(),
         Chore::Schemas { check } => schemas::run(check),
     }
 }

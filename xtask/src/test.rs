@@ -63,11 +63,20 @@ pub fn run(args: &Args) -> anyhow::Result<()> {
             });
             steps.step("fuzzing, a little", || crate::fuzz::run(&crate::fuzz::Args::default()));
             if ui::exists(&root) && ui::has_script(&root, "e2e")? {
-                steps.step("ui in a browser", || browser::run(&root));
+                steps.step("ui in a browser", || browser::run(&root, None));
             }
         }
     }
     report(&steps.0, &tests)
+}
+
+/// Takes the pictures of the web UI in `docs/images` anew.
+pub fn pictures() -> anyhow::Result<()> {
+    let root = crate::root()?;
+    setup::run(&[Part::Browser])?;
+    ui::build_if_stale(&root)?;
+    cmd::run(cmd::cargo(&root).args(["build", "--locked", "--package", "simpleclaw"]))?;
+    browser::run(&root, Some(&root.join("docs/images")))
 }
 
 /// What set-up has to bring for the tests that this checkout has.

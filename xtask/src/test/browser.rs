@@ -6,8 +6,9 @@ use anyhow::Context as _;
 
 use crate::{children, cmd};
 
-/// Starts the gateway that the Rust tests were built with, and runs `npm run e2e` on it.
-pub fn run(root: &Path) -> anyhow::Result<()> {
+/// Starts the gateway that the Rust tests were built with, and runs `npm run e2e` on it. With `pictures`, only what takes
+/// the pictures of the docs, into that folder.
+pub fn run(root: &Path, pictures: Option<&Path>) -> anyhow::Result<()> {
     let home = root.join("target/browser-home");
     if home.exists() {
         std::fs::remove_dir_all(&home).context("removing the home of the last run")?;
@@ -17,16 +18,19 @@ pub fn run(root: &Path) -> anyhow::Result<()> {
     gateway.args(["gateway", "run", "--port", "0", "--json"]).env("SIMPLECLAW_HOME", &home);
     let stop = children::stop_requests()?;
     let (mut child, first) = children::start_gateway(&mut gateway, &stop)?;
-    let tested = test(root, &home, first["url"].as_str().unwrap_or_default());
+    let tested = test(root, &home, first["url"].as_str().unwrap_or_default(), pictures);
     children::end(&mut child)?;
     tested
 }
 
-fn test(root: &Path, home: &Path, url: &str) -> anyhow::Result<()> {
+fn test(root: &Path, home: &Path, url: &str, pictures: Option<&Path>) -> anyhow::Result<()> {
     let token = std::fs::read_to_string(home.join("token")).context("the token of the gateway")?;
     let url = url.replacen("ws", "http", 1);
     let mut tests = cmd::npm(root);
     tests.args(["run", "e2e"]).env("SIMPLECLAW_URL", url).env("SIMPLECLAW_TOKEN", token.trim());
+    if let Some(folder) = pictures {
+        tests.env("SIMPLECLAW_PICTURES", folder);
+    }
     // Where they edit its file as a person does.
     cmd::run(tests.env("SIMPLECLAW_HOME", home))
 }
