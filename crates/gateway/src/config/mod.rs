@@ -238,8 +238,10 @@ fn from_tree(mut tree: tree::Node, lookup: Lookup, issues: &mut Issues) -> Optio
             return None;
         }
     };
+    // The agent that is there without a file keeps its name where the file says only other things of it.
+    let own = types::AgentsConfig::default().entries;
     for (id, agent) in config.agents.entries.iter_mut().filter(|(_, agent)| agent.name.is_empty()) {
-        agent.name.clone_from(id);
+        agent.name.clone_from(own.get(id).map_or(id, |own| &own.name));
     }
     check::check(&config, &tree, issues);
     if issues.has_errors() {

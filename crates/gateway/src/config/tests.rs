@@ -227,6 +227,8 @@ fn what_is_fine() {
     }
     let (config, _) = read("agents: {default: a.b, entries: {a.b: {}}}\n", &no_variables).config.expect("is good");
     assert_eq!(config.agents.entries.get("a.b").map(|agent| agent.name.as_str()), Some("a.b"), "its id is its name");
+    let (config, _) = read("agents: {entries: {main: {model: a/b}}}\n", &no_variables).config.expect("is good");
+    assert_eq!(config.agents.entries.get("main").map(|agent| agent.name.as_str()), Some("Claw"), "as without a file");
 }
 
 #[test]

@@ -36,7 +36,7 @@ impl Default for AgentsConfig {
 #[serde(rename_all = "camelCase", default)]
 #[schemars(transform = ordered::<AgentConfig>)]
 pub struct AgentConfig {
-    /// What people see; the id where absent.
+    /// What people see; the id where absent, and `Claw` for `main`.
     #[schemars(length(max = 64))]
     pub name: String,
     /// `provider/model`, or `auto`: the first configured provider, else a model server found on this machine, else
