@@ -10,8 +10,8 @@ mod price;
 mod probe;
 mod source;
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::collections::BTreeSet;
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use simpleclaw_adapters::provider::detect::{self, Candidate};
@@ -19,7 +19,6 @@ use simpleclaw_adapters::provider::guide::Guide;
 use simpleclaw_adapters::provider::{Modality, Model, Provider, ProviderError, ProviderErrorKind};
 use simpleclaw_protocol::methods::models::ModelRow;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use crate::config::Config;
 use crate::secrets::Secrets;
@@ -32,8 +31,6 @@ pub use source::{Source, Spoken};
 
 /// How long a turn of an `auto` agent waits for the first look around.
 const AUTO_WAIT: Duration = Duration::from_millis(500);
-/// How long an answer of a provider's model list is believed.
-const LIST_KEPT: Duration = Duration::from_secs(60);
 /// How long a turn waits for keys that the key store of the system has.
 const KEYS_WAIT: Duration = Duration::from_secs(5);
 /// How often the machine is looked over for model servers.
@@ -86,7 +83,6 @@ struct Shared {
     /// Whether the machine is looked over.
     detect: watch::Sender<bool>,
     found: watch::Sender<Option<Vec<Source>>>,
-    lists: Mutex<Lists>,
     cooldowns: Cooldowns,
 }
 
@@ -99,9 +95,6 @@ enum Keys {
     /// The key store does not answer.
     Unanswered,
 }
-
-/// When each provider was last asked for its models, and what it said.
-type Lists = BTreeMap<String, (Instant, Result<Vec<Model>, ProviderError>)>;
 
 impl Catalog {
     /// Builds every configured provider whose key is at hand; [`Self::configure`] has to follow where one is not. One
@@ -122,17 +115,17 @@ impl Catalog {
             guide: Arc::new(Guide::new()),
             detect: watch::Sender::new(config.models.detect),
             found: watch::Sender::new(None),
-            lists: Mutex::default(),
             cooldowns: Cooldowns::default(),
         };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Builds the configured providers anew. A turn that has its provider keeps it.
+    /// Builds the providers whose configuration or key is another one now. The others stay, with their connections,
+    /// their lists of models and their failures. A turn that has its provider keeps it.
     pub async fn configure(&self, config: &Config, secrets: &Secrets) {
         let mut keys = Keys::Known;
-        let mut built = Vec::new();
-        for (id, provider) in &config.models.providers {
+        let mut resolved = Vec::new();
+        for provider in config.models.providers.values() {
             let key = match &provider.api_key {
                 None => Ok(None),
                 Some(reference) => secrets.resolve(reference).await.map(Some),
@@ -140,11 +133,26 @@ impl Catalog {
             if key.as_ref().is_err_and(|why| why.later) {
                 keys = Keys::Unanswered;
             }
-            built.push(Source::configured(id, provider, key.map_err(|why| why.words)));
+            resolved.push(key.map_err(|why| why.words));
+        }
+        // Only now: a key store may have taken its time.
+        let before = self.configured();
+        let mut others: BTreeSet<&str> = before.iter().map(|source| source.id.as_str()).collect();
+        let mut built = Vec::new();
+        for ((id, provider), key) in config.models.providers.iter().zip(resolved) {
+            if let Some(same) = before.iter().find(|source| source.is_made_of(id, provider, &key)) {
+                others.remove(id.as_str());
+                built.push(same.clone());
+            } else {
+                // Also where a server that was found had this name.
+                others.insert(id);
+                built.push(Source::configured(id, provider, key));
+            }
         }
         *self.shared.configured.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(built);
-        self.lock().clear();
-        self.shared.cooldowns.clear();
+        for id in others {
+            self.shared.cooldowns.forget(id);
+        }
         self.shared.detect.send_replace(config.models.detect);
         self.shared.keys.send_replace(keys);
     }
@@ -183,7 +191,7 @@ impl Catalog {
         self.until_keys_are_known().await;
         if let Some(first) = self.configured().iter().find(|source| source.provider.is_ok()) {
             // A failure is remembered as well, and told to whoever asks.
-            let _ = self.models(first).await;
+            let _ = first.models().await;
         }
     }
 
@@ -229,7 +237,7 @@ impl Catalog {
         }
         for source in self.configured().iter() {
             if source.provider.is_ok() {
-                return self.first_model(source).await;
+                return first_model(source).await;
             }
         }
         let mut found = self.shared.found.subscribe();
@@ -238,7 +246,7 @@ impl Catalog {
         let local =
             found.borrow().as_ref().and_then(|sources| sources.iter().find(|source| !source.seen.is_empty()).cloned());
         match local {
-            Some(source) => self.first_model(&source).await,
+            Some(source) => first_model(&source).await,
             None => Ok(self.guide("auto")),
         }
     }
@@ -249,7 +257,7 @@ impl Catalog {
             return primary.to_owned();
         }
         if let Some(source) = self.configured().iter().find(|source| source.provider.is_ok()) {
-            let known = self.lock().get(&source.id).and_then(|(_, list)| list.as_ref().ok()?.first().cloned());
+            let known = source.asked().as_ref().and_then(|(_, list)| list.as_ref().ok()?.first().cloned());
             return format!("{}/{}", source.id, known.map_or_else(|| "auto".to_owned(), |model| model.id));
         }
         let found = self.shared.found.borrow();
@@ -262,12 +270,12 @@ impl Catalog {
         self.until_keys_are_known().await;
         let found = self.shared.found.borrow().clone().unwrap_or_default();
         let sources: Vec<_> = self.configured().iter().cloned().chain(found).collect();
-        let lists = futures_util::future::join_all(sources.iter().map(|source| self.models(source))).await;
+        let lists = futures_util::future::join_all(sources.iter().map(|source| source.models())).await;
         let mut rows = Vec::new();
         for (source, list) in sources.iter().zip(lists) {
             match list {
                 Ok(models) => rows.extend(models.iter().map(|model| source.row(model))),
-                Err(reason) => rows.push(source.unavailable(reason)),
+                Err(error) => rows.push(source.unavailable(error.message)),
             }
         }
         for row in &mut rows {
@@ -329,57 +337,35 @@ impl Catalog {
         };
         let built = source.built(model)?;
         if model.is_empty() {
-            return self.first_model(source).await;
+            return first_model(source).await;
         }
         // Only what is known already: a turn does not wait for a list that it does not need.
         let find = |models: &[Model]| models.iter().find(|known| known.id == model).cloned();
         let info = find(&source.listed)
-            .or_else(|| self.lock().get(&source.id).and_then(|(_, list)| find(list.as_ref().ok()?)))
+            .or_else(|| source.asked().as_ref().and_then(|(_, list)| find(list.as_ref().ok()?)))
             .or_else(|| source.known(model));
         Ok(Resolved { provider: built, model: model.to_owned(), reason, info, price: source.price(model) })
-    }
-
-    async fn first_model(&self, source: &Source) -> Result<Resolved, ProviderError> {
-        let provider = source.built("")?;
-        let models = match self.models_of(source, &provider).await {
-            Ok(models) => models,
-            Err(error) => return Err(error),
-        };
-        let Some(first) = models.first().cloned() else {
-            return Err(no_provider(
-                &source.id,
-                "",
-                format!("{} offers no model: load one there, or name one in the configuration", source.id),
-            ));
-        };
-        let price = source.price(&first.id);
-        Ok(Resolved { provider, model: first.id.clone(), reason: "auto", info: Some(first), price })
     }
 
     fn guide(&self, reason: &'static str) -> Resolved {
         let (info, price) = (Some(Guide::model()), Some(Price::FREE));
         Resolved { provider: Arc::clone(&self.shared.guide), model: GUIDE.1.to_owned(), reason, info, price }
     }
-
-    async fn models(&self, source: &Source) -> Result<Vec<Model>, String> {
-        match &source.provider {
-            Ok(provider) => self.models_of(source, provider).await.map_err(|error| error.message),
-            Err(why) => Err(why.clone()),
-        }
-    }
-
-    async fn models_of(&self, source: &Source, provider: &Arc<dyn Provider>) -> Result<Vec<Model>, ProviderError> {
-        if let Some((at, list)) = self.lock().get(&source.id)
-            && at.elapsed() < LIST_KEPT
-        {
-            return list.clone();
-        }
-        let list = provider.models().await.map(|models| source.complete(models));
-        self.lock().insert(source.id.clone(), (Instant::now(), list.clone()));
-        list
-    }
-
-    fn lock(&self) -> std::sync::MutexGuard<'_, Lists> {
-        self.shared.lists.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
+
+/// A provider with the first model that it offers.
+async fn first_model(source: &Source) -> Result<Resolved, ProviderError> {
+    let provider = source.built("")?;
+    let Some(first) = source.models().await?.first().cloned() else {
+        return Err(no_provider(
+            &source.id,
+            "",
+            format!("{} offers no model: load one there, or name one in the configuration", source.id),
+        ));
+    };
+    let price = source.price(&first.id);
+    Ok(Resolved { provider, model: first.id.clone(), reason: "auto", info: Some(first), price })
+}
+
+#[cfg(all(test, unix))]
+mod tests;

@@ -1,4 +1,5 @@
-//! The providers built anew in a running gateway, because the configuration or a key changed.
+//! What a running gateway does when the configuration or a key of its providers has changed: those that it concerns are
+//! built anew.
 
 use std::sync::Arc;
 

@@ -91,6 +91,38 @@ async fn fifty_clients_do_not_notice() {
     assert_eq!(agents["agents"].as_array().map(Vec::len), Some(2));
 }
 
+/// A provider that is added leaves the one that cools down in its cool-down; one that is changed begins anew.
+#[tokio::test]
+async fn who_cools_down_goes_on_to() {
+    let model = Model::start().await;
+    let gateway = Gateway::with_config(&model.config("")).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let headers = vec![("retry-after".into(), "600".into())];
+    model.script([Answer::Whole { status: 429, headers, body: "slow".into() }]);
+    client.ok("chat.send", send("main", "hi", "run")).await;
+    assert_eq!(client.run_to_end("run").await.pop().expect("an end")["state"], "error");
+    let left = async |client: &mut RawClient| {
+        let models = client.ok("models.list", json!({})).await["models"].clone();
+        let row = |id: &str| models.as_array().expect("a list").iter().find(|row| row["id"] == id).cloned();
+        (row("fake/scripted").expect("a row")["cooldownMs"].as_u64(), row("second/m").is_some())
+    };
+    let is_long = |left: Option<u64>| left.is_some_and(|left| (400_000..=600_000).contains(&left));
+    let before = left(&mut client).await;
+    assert!(is_long(before.0) && !before.1, "{before:?}");
+
+    let providers = async |client: &mut RawClient, patch: Value| {
+        let patch = json!({ "patch": { "models": { "providers": patch } } });
+        assert_eq!(client.ok("config.patch", patch).await["applied"], "live");
+    };
+    let second = json!({ "api": "openai", "baseUrl": "http://127.0.0.1:9/v1", "models": [{ "id": "m" }] });
+    providers(&mut client, json!({ "second": second })).await;
+    let after = left(&mut client).await;
+    assert!(is_long(after.0) && after.1, "{after:?}");
+
+    providers(&mut client, json!({ "fake": { "baseUrl": "http://127.0.0.1:9/v1" } })).await;
+    assert_eq!(left(&mut client).await, (None, true));
+}
+
 /// A port that somebody else has is not taken, and the one there is goes on; so is another address of the same port.
 #[tokio::test]
 async fn what_cannot_be_had_leaves_what_there_is() {

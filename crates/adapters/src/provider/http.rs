@@ -2,6 +2,7 @@
 //! call through a proxy, read without a bound) and how an API key is kept.
 
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::{Client, Response, Url, redirect};
@@ -13,15 +14,16 @@ pub(super) const MAX_ERROR_BODY: usize = 64 * 1024;
 const ERROR_BODY_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A provider's API key. Shows nothing of itself in `Debug`, and has no `Display`.
+/// A provider's API key. Shows nothing of itself in `Debug`, and has no `Display`. Clones share it: whoever keeps
+/// one to compare it with the next has no copy.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(String);
+pub struct ApiKey(Arc<str>);
 
 impl ApiKey {
     /// The key, without the white space around it that copying leaves. An empty one counts as
     /// no key.
     pub fn new(key: impl AsRef<str>) -> Self {
-        Self(key.as_ref().trim().to_owned())
+        Self(Arc::from(key.as_ref().trim()))
     }
 
     pub(super) fn expose(&self) -> &str {

@@ -69,9 +69,9 @@ impl Cooldowns {
         failed.insert(key, Cooling { until: now + wait, failures });
     }
 
-    /// The providers are other ones now.
-    pub fn clear(&self) {
-        self.lock().clear();
+    /// The provider is another one now, or gone.
+    pub fn forget(&self, provider: &str) {
+        self.lock().retain(|key, _| provider_of(key) != provider);
     }
 
     /// It answered: what was is forgotten.
@@ -90,14 +90,19 @@ impl Cooldowns {
 
     fn left_at(&self, id: &str, now: Instant) -> Option<Duration> {
         let failed = self.lock();
-        let provider = id.split_once('/').map_or(id, |(provider, _)| provider);
-        let until = [id, provider].into_iter().filter_map(|key| failed.get(key)).map(|cooling| cooling.until).max()?;
+        let until =
+            [id, provider_of(id)].into_iter().filter_map(|key| failed.get(key)).map(|cooling| cooling.until).max()?;
         until.checked_duration_since(now).filter(|left| !left.is_zero())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Cooling>> {
         self.failed.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Of a `provider/model`, or of a provider alone.
+fn provider_of(id: &str) -> &str {
+    id.split_once('/').map_or(id, |(provider, _)| provider)
 }
 
 #[cfg(test)]
@@ -154,5 +159,21 @@ mod tests {
         assert_eq!(cooldowns.left_at("p/m/1", now), None);
         cooldowns.failed_at(&error(ProviderErrorKind::Cut, None), now);
         assert_eq!(cooldowns.left_at("p/m/1", now), Some(Duration::from_secs(15)));
+    }
+
+    #[test]
+    fn a_provider_is_forgotten_with_its_models_and_no_other() {
+        let (cooldowns, now) = (Cooldowns::default(), Instant::now());
+        for provider in ["p", "pp"] {
+            for kind in [ProviderErrorKind::Network, ProviderErrorKind::Cut] {
+                cooldowns.failed_at(&ProviderError { provider: provider.to_owned(), ..error(kind, None) }, now);
+            }
+        }
+        cooldowns.forget("p");
+        for (id, left) in [("p", None), ("p/m/1", None), ("pp", Some(15)), ("pp/m/1", Some(15))] {
+            assert_eq!(cooldowns.left_at(id, now).map(|left| left.as_secs()), left, "{id}");
+        }
+        cooldowns.failed_at(&error(ProviderErrorKind::Cut, None), now);
+        assert_eq!(cooldowns.left_at("p/m/1", now), Some(Duration::from_secs(15)), "counted from the first again");
     }
 }

@@ -2,17 +2,25 @@
 //! a draft; and what is known of its models.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use simpleclaw_adapters::provider::genai::{Api as AdapterApi, GenaiOptions, GenaiProvider};
 use simpleclaw_adapters::provider::{ApiKey, Modality, Model, Provider, ProviderError, ProviderErrorKind};
 use simpleclaw_protocol::methods::models::ModelRow;
+use tokio::time::Instant;
 
 use super::known;
 use super::price::Price;
 use crate::config::{Api, ModelInput, ProviderConfig, Secret};
 
-/// A provider that could be built, or why it could not.
+/// How long an answer of a provider's model list is believed.
+const LIST_KEPT: Duration = Duration::from_secs(60);
+
+/// When a provider was last asked for its models, and what it said; `None`: it was not yet.
+type Asked = Option<(Instant, Result<Vec<Model>, ProviderError>)>;
+
+/// A provider that could be built, or why it could not. Clones share what it said of its models.
 #[derive(Clone)]
 pub struct Source {
     pub id: String,
@@ -27,12 +35,32 @@ pub struct Source {
     prices: BTreeMap<String, (f64, f64)>,
     /// Nothing it does costs money.
     free: bool,
+    /// `None` where it is not of the configuration.
+    made_of: Option<MadeOf>,
+    asked: Arc<Mutex<Asked>>,
+}
+
+/// What a provider was built from, by which it is known again in another configuration.
+#[derive(Clone, PartialEq)]
+struct MadeOf {
+    /// Without the key: where that is kept is no matter.
+    config: ProviderConfig,
+    /// The provider's own, not a copy.
+    key: Option<ApiKey>,
+}
+
+impl MadeOf {
+    fn new(config: &ProviderConfig, key: Option<ApiKey>) -> Self {
+        Self { config: ProviderConfig { api_key: None, ..config.clone() }, key }
+    }
 }
 
 impl Source {
     /// As the configuration has it, whose models it lists where it lists any. `key` is what its `apiKey` stands for, or
     /// why that is not to be had.
     pub fn configured(id: &str, config: &ProviderConfig, key: Result<Option<Secret>, String>) -> Self {
+        let key = key.map(|key| key.as_ref().map(api_key));
+        let made_of = key.clone().ok().map(|key| MadeOf::new(config, key));
         let models = config.models.iter().map(|model| Model {
             id: model.id.clone(),
             name: model.name.clone().unwrap_or_else(|| model.id.clone()),
@@ -51,12 +79,19 @@ impl Source {
         let spoken = Spoken { api: config.api, base_url: config.base_url.as_deref() };
         let mut source = Self::build(id, &spoken, key, models.collect());
         source.prices = prices.collect();
+        source.made_of = made_of;
         source
+    }
+
+    /// Whether [`Self::configured`] would make the same again. What could not be built is worth another try.
+    pub fn is_made_of(&self, id: &str, config: &ProviderConfig, key: &Result<Option<Secret>, String>) -> bool {
+        let (Ok(key), true) = (key, self.id == id && self.provider.is_ok()) else { return false };
+        self.made_of == Some(MadeOf::new(config, key.as_ref().map(api_key)))
     }
 
     /// One that is not saved.
     pub fn draft(id: &str, spoken: &Spoken<'_>, key: Result<Option<Secret>, String>) -> Self {
-        Self::build(id, spoken, key, vec![])
+        Self::build(id, spoken, key.map(|key| key.as_ref().map(api_key)), vec![])
     }
 
     /// A server that was found on this machine.
@@ -77,8 +112,8 @@ impl Source {
         Self { free: true, ..Self::unbuilt(id, Ok(provider)) }
     }
 
-    fn build(id: &str, spoken: &Spoken<'_>, key: Result<Option<Secret>, String>, models: Vec<Model>) -> Self {
-        let key = match key {
+    fn build(id: &str, spoken: &Spoken<'_>, key: Result<Option<ApiKey>, String>, models: Vec<Model>) -> Self {
+        let api_key = match key {
             Ok(key) => key,
             Err(why) => return Self::unbuilt(id, Err(format!("{id}: {why}"))),
         };
@@ -91,7 +126,7 @@ impl Source {
                 Api::Ollama => AdapterApi::Ollama,
             },
             base_url: spoken.base_url.map(str::to_owned),
-            api_key: key.map(|key| ApiKey::new(key.expose())),
+            api_key,
             models: models.clone(),
         };
         let mut source = Self { host: spoken.host(), ..Self::unbuilt(id, made(options)) };
@@ -108,7 +143,27 @@ impl Source {
             host: None,
             prices: BTreeMap::new(),
             free: false,
+            made_of: None,
+            asked: Arc::default(),
         }
+    }
+
+    /// Its models, asked for where its last word is old. A failure is remembered as well.
+    pub async fn models(&self) -> Result<Vec<Model>, ProviderError> {
+        let provider = self.built("")?;
+        if let Some((at, list)) = &*self.asked()
+            && at.elapsed() < LIST_KEPT
+        {
+            return list.clone();
+        }
+        let list = provider.models().await.map(|models| self.complete(models));
+        *self.asked() = Some((Instant::now(), list.clone()));
+        list
+    }
+
+    /// What it last said of its models, however long ago.
+    pub fn asked(&self) -> MutexGuard<'_, Asked> {
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Adds what is known of these models to what the server said of them.
@@ -214,6 +269,10 @@ impl Spoken<'_> {
             },
         }
     }
+}
+
+fn api_key(key: &Secret) -> ApiKey {
+    ApiKey::new(key.expose())
 }
 
 fn made(options: GenaiOptions) -> Result<Arc<dyn Provider>, String> {
