@@ -160,6 +160,11 @@ impl Origin {
         self.error(ProviderErrorKind::Network, &text)
     }
 
+    /// More of them, or longer ones, than any model means.
+    pub fn too_many_calls(&self) -> ProviderError {
+        self.garbage("more tool calls than can be right")
+    }
+
     fn sentence(&self, what: &str, said: Option<&str>, advice: &str) -> String {
         let said = said.map(|said| clip(&self.redact(said.to_owned()), MAX_QUOTE));
         match said {

@@ -183,6 +183,11 @@ pub enum Modality {
     Image,
 }
 
+/// Tool calls past which an answer is none.
+const MAX_TOOL_CALLS: usize = 128;
+/// What all tool calls of one answer may hold together, in bytes.
+const MAX_ARGUMENTS: usize = 4 * 1024 * 1024;
+
 /// The arguments as a JSON object, which is what servers insist on when a call is sent back
 /// to them as history, even if the model itself wrote something else.
 fn arguments_object(arguments: &Value) -> Value {

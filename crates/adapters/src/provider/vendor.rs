@@ -2,9 +2,13 @@
 //! sees its message types.
 //!
 //! What genai leaves to its caller and is done here: the address and the key (it would read
-//! the environment), time limits, an error that arrives as an item of the stream, and an
-//! answer that stops without its end. It bounds neither an event nor an error body, so these
-//! two shapes trust their server that far.
+//! the environment), time limits, an error that arrives as an item of the stream, an answer
+//! that stops without its end, and one whose tool calls have none.
+//!
+//! What cannot be done here: genai bounds neither an event nor an error body, and nothing of
+//! ours stands between it and the connection. reqwest lets nobody wrap a body or a connection
+//! that it has made, and genai hands over its request to nobody else. So these two shapes trust
+//! their server to end its lines; `ARCHITECTURE.md` says how far.
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -20,9 +24,12 @@ use serde_json::Value;
 use super::error::{Origin, ProviderError, ProviderErrorKind};
 use super::http::join;
 use super::{
-    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, Part, Stop, Thinking, ToolCall, Usage, arguments_object,
-    parse_arguments, result_text,
+    ChatEnd, ChatMessage, ChatPiece, ChatRequest, ChatStream, MAX_ARGUMENTS, MAX_TOOL_CALLS, Part, Stop, Thinking,
+    ToolCall, Usage, arguments_object, parse_arguments, result_text,
 };
+
+/// What a tool call counts besides its text, so that there is no end of empty ones either.
+const CALL: usize = 1024;
 
 /// Sends the request and waits for the first piece of the answer.
 pub(super) async fn stream(
@@ -45,7 +52,7 @@ pub(super) async fn stream(
     let options = options(&request, kind);
     let answer = client.exec_chat_stream(target, chat_request(request, kind), Some(&options)).await;
     let events = answer.map_err(|error| fault(&origin, &error))?.stream;
-    let mut answer = Answer { events, origin, kind, ended: false };
+    let mut answer = Answer { events, origin, kind, kept: 0, last_call: 0, ended: false };
     // genai sends nothing until it is polled; the first piece shows that the call was accepted.
     let first = answer.next().await?;
     let rest =
@@ -57,6 +64,10 @@ struct Answer {
     events: wire::ChatStream,
     origin: Origin,
     kind: AdapterKind,
+    /// What genai keeps until the end, in bytes.
+    kept: usize,
+    /// The part of it that is the last tool call.
+    last_call: usize,
     ended: bool,
 }
 
@@ -77,13 +88,42 @@ impl Answer {
                 }
                 ChatStreamEvent::End(end) => {
                     self.ended = true;
-                    return Ok(Some(ChatPiece::End(chat_end(end))));
+                    let end = chat_end(end);
+                    if end.tool_calls.len() > MAX_TOOL_CALLS {
+                        return Err(self.origin.too_many_calls());
+                    }
+                    return Ok(Some(ChatPiece::End(end)));
                 }
                 // Tool calls are taken from the end event: the chunks repeat themselves.
+                ChatStreamEvent::ToolCallChunk(chunk) => {
+                    let more = self.more_of(&chunk.tool_call);
+                    self.keep(more)?;
+                }
+                ChatStreamEvent::ThoughtSignatureChunk(chunk) => {
+                    self.keep(size_of::<String>() + chunk.content.len())?
+                }
                 _ => {}
             }
         }
         Ok(None)
+    }
+
+    /// How much longer the tool calls are with this chunk.
+    fn more_of(&mut self, call: &wire::ToolCall) -> usize {
+        let arguments = match &call.fn_arguments {
+            Value::String(text) => text.len(),
+            other => other.to_string().len(),
+        };
+        // Anthropic's chunks hold the call as far as it has come, and the first holds no arguments.
+        let goes_on = self.kind == AdapterKind::Anthropic && arguments > 0;
+        let before = if goes_on { self.last_call } else { 0 };
+        self.last_call = CALL + call.call_id.len() + call.fn_name.len() + arguments;
+        self.last_call.saturating_sub(before)
+    }
+
+    fn keep(&mut self, bytes: usize) -> Result<(), ProviderError> {
+        self.kept = self.kept.saturating_add(bytes);
+        if self.kept > MAX_ARGUMENTS { Err(self.origin.too_many_calls()) } else { Ok(()) }
     }
 }
 

@@ -7,7 +7,8 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use simpleclaw_adapters::provider::genai::Api;
 use simpleclaw_adapters::provider::{
-    ChatMessage, ChatRequest, Part, Provider, ProviderErrorKind as Kind, Stop, Thinking, ToolCall, ToolSpec, Usage,
+    ChatEnd, ChatMessage, ChatRequest, Part, Provider, ProviderErrorKind as Kind, Stop, Thinking, ToolCall, ToolSpec,
+    Usage,
 };
 use tokio::time::timeout;
 
@@ -29,6 +30,36 @@ fn anthropic_start() -> Value {
 
 fn anthropic_text(text: &str) -> Value {
     json!({"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": text}})
+}
+
+/// A tool call in these pieces, as far as its arguments go.
+fn anthropic_call(pieces: &[&str]) -> Vec<Value> {
+    let block = json!({"type": "tool_use", "id": "t", "name": "read", "input": {}});
+    let start = json!({"type": "content_block_start", "index": 0, "content_block": block});
+    let pieces = pieces.iter().map(|piece| {
+        json!({"type": "content_block_delta", "index": 0, "delta": {"type": "input_json_delta", "partial_json": piece}})
+    });
+    std::iter::once(start).chain(pieces).collect()
+}
+
+fn anthropic_stop() -> Value {
+    json!({"type": "content_block_stop", "index": 0})
+}
+
+fn anthropic_end(reason: &str) -> [Value; 2] {
+    [
+        json!({"type": "message_delta", "delta": {"stop_reason": reason}, "usage": {"output_tokens": 20}}),
+        json!({"type": "message_stop"}),
+    ]
+}
+
+fn gemini_end(parts: &[Value]) -> Value {
+    json!({"candidates": [{"content": {"parts": parts}, "finishReason": "STOP"}]})
+}
+
+async fn end_of(api: Api, wire: String) -> ChatEnd {
+    let fake = Fake::always(Reply::sse(wire)).await;
+    ask(&provider_of(api, &fake.base(), Some(KEY)), request()).await.expect("an answer").end
 }
 
 fn with_tool() -> ChatRequest {
@@ -219,4 +250,113 @@ async fn thinking_is_asked_for_and_dropping_closes_the_connection() {
     drop(stream);
     timeout(Duration::from_secs(2), fake.gone.notified()).await.expect("closed at once");
     assert!(fake.only().body.get("thinking").is_some(), "{}", fake.only().body);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_no_stream_is_an_error_in_both() {
+    for api in [Api::Anthropic, Api::Gemini] {
+        for reply in [
+            Reply::new(200, "text/html", "<html>Sign in</html>"),
+            Reply::new(200, "text/plain", "hello there, this is no stream\n\n"),
+            Reply::json(200, json!({"choices": []})),
+            Reply::sse(": nothing but a comment\n\n"),
+            Reply::sse(""),
+        ] {
+            let fake = Fake::always(reply).await;
+            let error = error_of(&provider_of(api, &fake.base(), Some(KEY))).await;
+            assert_eq!((error.kind, error.http_status), (Kind::Cut, None), "{api:?}: {}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn rubbish_in_the_stream_is_named_in_both() {
+    let hello = named_events(&[anthropic_start(), anthropic_text("x")]);
+    let anthropic: [(&[u8], &str); 5] = [
+        (b"event: content_block_delta\ndata: {not json}\n\n", "malformed JSON"),
+        (b"event: message_delta\ndata: {not json}\n\n", "malformed JSON"),
+        (b"event: content_block_delta\ndata: {\"delta\": {}}\n\n", "malformed JSON"),
+        (b"event: content_block_start\ndata: {\"content_block\": {\"type\": \"tool_use\"}}\n\n", "malformed JSON"),
+        (b"event: ping\ndata: \xff\xfe\n\n", "no text"),
+    ];
+    let gemini_hello = data_events(&[json!({"candidates": [{"content": {"parts": [{"text": "x"}]}}]})]);
+    let gemini: [(&[u8], &str); 3] = [
+        (b"data: {not json}\n\n", "malformed JSON"),
+        (b"data: {}\n\n", "the server failed"),
+        (b"data: \xff\xfe\n\n", "no text"),
+    ];
+    for (api, hello, cases) in [(Api::Anthropic, hello, &anthropic[..]), (Api::Gemini, gemini_hello, &gemini[..])] {
+        for (rubbish, words) in cases {
+            let steps = vec![Step::Send(hello.clone().into_bytes()), Step::Send(rubbish.to_vec()), Step::Hang];
+            let fake = Fake::always(Reply::steps(steps)).await;
+            let error = error_of(&provider_of(api, &fake.base(), Some(KEY))).await;
+            assert_eq!(error.kind, Kind::Network, "{api:?}: {}", error.message);
+            assert!(error.message.contains(words), "{api:?}: {}", error.message);
+        }
+    }
+}
+
+#[tokio::test]
+async fn broken_arguments_of_a_tool_call_are_handed_on_in_both() {
+    for (written, arguments) in [
+        (vec![], json!({})),
+        (vec!["", "  "], json!({})),
+        (vec!["{\"path\":"], json!("{\"path\":")),
+        (vec!["not ", "json"], json!("not json")),
+        (vec!["[1]"], json!([1])),
+    ] {
+        let call = [anthropic_call(&written), vec![anthropic_stop()], anthropic_end("tool_use").to_vec()].concat();
+        let end = end_of(Api::Anthropic, named_events(&call)).await;
+        assert_eq!((end.tool_calls.len(), &end.stop), (1, &Stop::ToolCalls), "{written:?}");
+        assert_eq!(end.tool_calls[0].arguments, arguments, "{written:?}");
+    }
+    // Cut off by the limit on tokens: no end of the call, and it is said that the answer is incomplete.
+    let call = [anthropic_call(&["{\"path\":"]), anthropic_end("max_tokens").to_vec()].concat();
+    let end = end_of(Api::Anthropic, named_events(&call)).await;
+    assert_eq!(end.stop, Stop::Length);
+    assert_eq!(end.tool_calls[0].arguments, json!("{\"path\":"));
+
+    for (call, arguments) in [
+        (json!({"name": "read"}), json!({})),
+        (json!({"name": "read", "args": "not json"}), json!("not json")),
+        (json!({"name": "read", "args": [1]}), json!([1])),
+        (json!({}), json!({})),
+    ] {
+        let end = end_of(Api::Gemini, data_events(&[gemini_end(&[json!({"functionCall": call})])])).await;
+        assert_eq!((end.tool_calls.len(), &end.stop), (1, &Stop::ToolCalls), "{call}");
+        assert_eq!(end.tool_calls[0].arguments, arguments, "{call}");
+        assert!(!end.tool_calls[0].id.is_empty());
+    }
+}
+
+/// Where the server goes on for ever, the error comes before it has ended.
+#[tokio::test]
+async fn more_tool_calls_than_can_be_right_are_refused_in_both() {
+    let mebibyte = "x".repeat(1 << 20);
+    let long = mebibyte.as_str();
+    let many = (0..200).flat_map(|_| [anthropic_call(&[]), vec![anthropic_stop()]].concat());
+    let many: Vec<Value> = many.chain(anthropic_end("tool_use")).collect();
+    let endless: Vec<Value> = (0..5000).flat_map(|_| anthropic_call(&[])).collect();
+    let function = |args: &str| json!({"functionCall": {"id": "same", "name": "read", "args": {"x": args}}});
+    let gemini_long = json!({"candidates": [{"content": {"parts": [function(long)]}}]});
+    let gemini_signed = json!({"candidates": [{"content": {"parts": [{"text": "", "thoughtSignature": long}]}}]});
+    for (api, wire) in [
+        (Api::Anthropic, named_events(&many)),
+        (Api::Anthropic, named_events(&endless)),
+        (Api::Anthropic, named_events(&anthropic_call(&[long; 5]))),
+        (Api::Gemini, data_events(&[gemini_end(&vec![function("x"); 200])])),
+        (Api::Gemini, data_events(&vec![gemini_long; 5])),
+        (Api::Gemini, data_events(&vec![gemini_signed; 5])),
+    ] {
+        let fake = Fake::always(Reply::steps(vec![Step::Send(wire.into_bytes()), Step::Hang])).await;
+        let error = error_of(&provider_of(api, &fake.base(), Some(KEY))).await;
+        assert_eq!(error.kind, Kind::Network, "{api:?}: {}", error.message);
+        assert!(error.message.contains("more tool calls"), "{api:?}: {}", error.message);
+    }
+    // Each piece comes to us with those before it, which are not counted again.
+    let piece = "x".repeat(1000);
+    let call =
+        [anthropic_call(&[piece.as_str(); 1000]), vec![anthropic_stop()], anthropic_end("tool_use").to_vec()].concat();
+    let end = end_of(Api::Anthropic, named_events(&call)).await;
+    assert_eq!(end.tool_calls[0].arguments.as_str().map(str::len), Some(1_000_000));
 }

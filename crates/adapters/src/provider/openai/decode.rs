@@ -5,12 +5,9 @@ use std::collections::VecDeque;
 use serde_json::Value;
 
 use crate::provider::error::{Origin, ProviderError};
-use crate::provider::{ChatEnd, ChatPiece, Stop, ToolCall, Usage, parse_arguments};
+use crate::provider::{ChatEnd, ChatPiece, MAX_ARGUMENTS, MAX_TOOL_CALLS, Stop, ToolCall, Usage, parse_arguments};
 
 pub(super) const END_MARKER: &str = "[DONE]";
-const MAX_TOOL_CALLS: usize = 128;
-/// Of all tool calls of one answer together, in bytes.
-const MAX_ARGUMENTS: usize = 4 * 1024 * 1024;
 
 /// What the events of one answer have said so far, besides the text handed on.
 #[derive(Default)]
@@ -76,7 +73,7 @@ impl Decoder {
         };
         self.arguments_bytes += id.len() + name.len() + arguments.len();
         if self.arguments_bytes > MAX_ARGUMENTS || (known.is_none() && self.calls.len() >= MAX_TOOL_CALLS) {
-            return Err(origin.garbage("more tool calls than can be right"));
+            return Err(origin.too_many_calls());
         }
         let at = known.unwrap_or_else(|| {
             let index = index.unwrap_or(self.calls.len() as u64);
