@@ -66,7 +66,7 @@ pub async fn examine(home: &Home) -> Vec<Finding> {
     findings.extend(words);
     findings.extend(port(home, config.as_deref()));
     findings.extend(database::examine(home).await);
-    findings.push(sandbox::examine(config.as_deref()).await);
+    findings.push(sandbox::examine(config.as_deref(), home).await);
     if let Some(config) = config {
         findings.extend(models::examine(&config, home).await);
     }

@@ -2,15 +2,17 @@
 
 use super::{Finding, State};
 use crate::config::{Config, SandboxUse};
+use crate::home::Home;
 use crate::sandbox::Sandbox;
 
-pub async fn examine(config: Option<&Config>) -> Finding {
+pub async fn examine(config: Option<&Config>, home: &Home) -> Finding {
     let wanted = config.map(|config| config.tools.exec.sandbox).unwrap_or_default();
     if wanted == SandboxUse::Off {
         let words = "switched off by tools.exec.sandbox: commands run as this user, and ask first";
         return Finding::new("sandbox", State::Warning, words).remedy("simpleclaw config set tools.exec.sandbox auto");
     }
-    let sandbox = Sandbox::probe().await;
+    let sandbox = Sandbox::new(vec![home.path().to_owned()]);
+    sandbox.look().await;
     let missing = sandbox.missing().join("; ");
     if sandbox.is_enforced() {
         let words = format!("{} isolates commands: {}", sandbox.kind(), sandbox.enforces().join(", "));

@@ -75,7 +75,8 @@ pub fn options(plan: &Plan, filter: RawFd, number: impl Fn(usize) -> RawFd) -> i
     }
     // Outer folders first, so that what lies inside of one comes to lie over it.
     let writable = plan.writable.iter().map(|opened| (&opened.path, Some(opened.fd)));
-    let seen = |path: &Path| plan.writable.iter().any(|opened| path.starts_with(&opened.path));
+    let granted = |path: &Path| plan.writable.iter().any(|opened| path.starts_with(&opened.path));
+    let seen = |path: &Path| granted(path) || system::holds(path);
     let hidden = plan.hidden.iter().filter(|path| seen(path)).map(|path| (path, None));
     let mut places: Vec<(&PathBuf, Option<usize>)> = writable.chain(hidden).collect();
     places.sort_by_key(|(path, _)| path.components().count());

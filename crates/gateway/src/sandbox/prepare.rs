@@ -29,6 +29,11 @@ pub fn prepare(
     let mut making = Making { mechanism, fds, writable: vec![], copies: vec![], links: vec![] };
     let mut tmp = None;
     if let Some(confined) = &launch.confined {
+        // Landlock grants each folder of the system as a whole.
+        let of_system = walls.hidden.iter().find(|hidden| system::holds(hidden));
+        if let Some(hidden) = of_system.filter(|_| mechanism == Mechanism::Landlock) {
+            return Err(LaunchError::Hidden(hidden.clone()));
+        }
         // The agent's own folders may lie inside the gateway's; nothing else may.
         for granted in &confined.writes {
             if walls.hidden.iter().any(|hidden| granted.starts_with(hidden)) {

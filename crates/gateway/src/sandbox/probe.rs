@@ -40,14 +40,7 @@ impl Sandbox {
         Self { found: OnceLock::new(), hidden: hidden.into_iter().map(canonical).collect() }
     }
 
-    /// Tried: starts a few processes, and takes some ten milliseconds.
-    pub async fn probe() -> Self {
-        let sandbox = Self::default();
-        sandbox.look().await;
-        sandbox
-    }
-
-    /// Tries it, unless that was done.
+    /// Tries it, unless that was done: starts a few processes, and takes some ten milliseconds.
     pub async fn look(&self) {
         if self.found.get().is_none() {
             let found = look(&self.hidden).await;
@@ -130,7 +123,7 @@ impl Walls {
 
 #[cfg(target_os = "linux")]
 async fn look(hidden: &[PathBuf]) -> Found {
-    use super::{bubblewrap, cgroup, landlock};
+    use super::{bubblewrap, cgroup, landlock, system};
     let held = tokio::task::spawn_blocking(|| (landlock::held(), cgroup::available())).await;
     let mut missing = Vec::new();
     let Ok((landlock, cgroup)) = held else {
@@ -163,6 +156,11 @@ async fn look(hidden: &[PathBuf]) -> Found {
     }
     if !landlock.files {
         missing.push("this kernel has no Landlock, or one older than its third version (Linux 6.2)".to_owned());
+        return found(none, vec![], missing);
+    }
+    if let Some(path) = hidden.iter().find(|path| system::holds(path)) {
+        let path = path.display();
+        missing.push(format!("Landlock would show {path} to every command, because it lies in a folder of the system"));
         return found(none, vec![], missing);
     }
     let mechanism = Mechanism::Landlock;

@@ -71,6 +71,34 @@ async fn files() {
     }
 }
 
+/// Where the gateway's own folder lies in one that every command may read.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_own_in_a_folder_of_the_system() {
+    for mechanism in walls().await {
+        // Stands for it, without a folder being made there.
+        let (place, hidden) = (Place::new(), Path::new("/usr/share"));
+        let script = "! ls -A /usr/share | grep . && ls /etc/passwd && ! (: > /usr/share/new) 2>/dev/null";
+        let frozen = freeze(&command(&place.workspace, &["sh", "-c", script], &[])).expect("nothing has changed");
+        let sandbox = Sandbox::with(mechanism, vec![hidden.to_owned()]);
+        let started = start(&sandbox, frozen, place.launch(mechanism), &place.supervisor).await;
+        if mechanism == Mechanism::Landlock {
+            assert!(matches!(started, Err(LaunchError::Hidden(_))), "{started:?}");
+            continue;
+        }
+        let ended = started.expect("starts").ended().await;
+        assert_eq!(ended.code, Some(0), "{mechanism:?}: {}", ended.output.text());
+        // With the workspace in it, as it is.
+        if tempfile::tempdir_in("/opt").is_err() {
+            eprintln!("left out: only root can make a folder in /opt");
+            continue;
+        }
+        let place = Place::below(Path::new("/opt"));
+        let script = r#"! cat "$1/token" 2>/dev/null && echo own > file && cat file && ! (: > "$1/new") 2>/dev/null"#;
+        closed(&place, mechanism, "the token", &["sh", "-c", script, "sh", &place.state.display().to_string()]).await;
+        assert!(place.workspace.join("file").exists() && !place.state.join("new").exists());
+    }
+}
+
 /// An open folder of the machine would lead to all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_folder_is_left_open() {
