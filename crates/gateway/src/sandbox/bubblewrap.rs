@@ -32,7 +32,8 @@ pub fn descriptors(plan: &Plan) -> Vec<usize> {
     all
 }
 
-/// What follows `--`.
+/// What follows `--`. A program gets the path that bubblewrap starts as its first word, since not every bubblewrap takes
+/// another for it; so `prepare` gives the path the name that the program is called by.
 pub fn argv(plan: &Plan) -> io::Result<Vec<OsString>> {
     let Program::Path(program) = &plan.program else { return Err(io::Error::other("no path")) };
     let mut argv = vec![program.clone().into_os_string()];

@@ -215,7 +215,7 @@ fn folder(path: &Path) -> Result<File, Changed> {
 
 /// Whether this user could put other bytes in a file's place: by writing it, or by renaming in a folder above it.
 #[cfg(unix)]
-fn may_change(path: &Path) -> bool {
+pub(super) fn may_change(path: &Path) -> bool {
     use nix::unistd::{AccessFlags, access};
     path.ancestors().any(|part| access(part, AccessFlags::W_OK).is_ok() || owned(part))
 }

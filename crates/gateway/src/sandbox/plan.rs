@@ -42,7 +42,8 @@ pub struct Plan {
     pub tmp: Option<usize>,
     /// Never visible, even below a folder that is.
     pub hidden: Vec<PathBuf>,
-    /// Sealed copies, and the places where bubblewrap puts them, with links to what lies beside the originals.
+    /// Sealed copies, and the places where bubblewrap puts them, with links to what lies beside the originals; and the link
+    /// that a program is called by.
     pub copies: Vec<Opened>,
     pub links: Vec<(PathBuf, PathBuf)>,
     /// `cgroup.procs` of the launch, open for writing.

@@ -5,12 +5,14 @@ use std::io;
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::path::{Path, PathBuf};
 
-use super::freeze::{Frozen, Held, open_folder};
+use super::freeze::{Frozen, Held, may_change, open_folder};
 use super::plan::{Arg, Opened, Plan, Program, sealed};
 use super::probe::Walls;
 use super::{Launch, LaunchError, Mechanism, bubblewrap, environment, system};
-use crate::approval::command::TMP;
+use crate::approval::command::{TMP, canonical, system_path};
 
+/// Links from a name to a program; as many as the kernel follows.
+const MAX_HOPS: usize = 40;
 /// Links to what lies beside frozen files; a folder with more is shown in part.
 const MAX_LINKS: usize = 2_000;
 
@@ -27,6 +29,7 @@ pub fn prepare(
         (Some(_), mechanism) => mechanism,
     };
     let mut making = Making { mechanism, fds, writable: vec![], copies: vec![], links: vec![] };
+    let at_tmp = launch.confined.as_ref().and_then(|confined| walls.tmp(confined));
     let mut tmp = None;
     if let Some(confined) = &launch.confined {
         // Landlock grants each folder of the system as a whole.
@@ -52,7 +55,7 @@ pub fn prepare(
             making.writable.push(Opened { path: path.clone(), fd });
         }
         // Once more: what is approved and frozen is named by the paths of the machine, which lead to the same inside.
-        tmp = walls.tmp(confined).map(|folder| making.folder(folder)).transpose()?;
+        tmp = at_tmp.map(|folder| making.folder(folder)).transpose()?;
     }
     let (cwd, folder) = frozen.cwd;
     if mechanism == Mechanism::Bubblewrap && !making.visible(&cwd) {
@@ -60,8 +63,10 @@ pub fn prepare(
     }
     let cwd = Opened { path: cwd, fd: making.add(folder) };
 
+    let name = frozen.argv.first().map_or("", String::as_str);
+    let called = called(name, &cwd.path, &frozen.program.path, at_tmp);
+    let program = making.program(frozen.program, &called)?;
     let mut argv: Vec<Arg> = frozen.argv.into_iter().map(Arg::Text).collect();
-    let program = making.program(frozen.program)?;
     for (place, held) in frozen.scripts {
         let Some(arg) = argv.get_mut(place) else { continue };
         if let Some(frozen) = making.script(held)? {
@@ -120,15 +125,27 @@ impl Making {
         granted || system::holds(path) || path == Path::new("/") || path == Path::new(TMP)
     }
 
-    fn program(&mut self, held: Held) -> io::Result<Program> {
-        if self.mechanism == Mechanism::Bubblewrap {
-            if !held.copied && system::holds(&held.path) {
-                return Ok(Program::Path(held.path));
-            }
-            return Ok(Program::Path(self.copy(held)?));
+    /// By the name that it is called by, a program may do one thing or another (`xz` and `xzcat` are one file), and find
+    /// what is its own (Python the packages of an environment).
+    fn program(&mut self, held: Held, called: &Path) -> io::Result<Program> {
+        if self.mechanism != Mechanism::Bubblewrap {
+            let file = self.reachable(held)?;
+            return Ok(Program::Descriptor(self.add(file)));
         }
-        let file = self.reachable(held)?;
-        Ok(Program::Descriptor(self.add(file)))
+        let path = held.path.clone();
+        let program = match !held.copied && system::holds(&path) {
+            true if stays(called, &path) => return Ok(Program::Path(called.to_owned())),
+            true => path.clone(),
+            false => self.copy(held)?,
+        };
+        if called == path {
+            return Ok(Program::Path(program));
+        }
+        // A link of our own with that name, which nobody turns to another program. Its root is of its own as well: below
+        // that of a copy there may be a link into the workspace on the way.
+        let link = self.place(called, &Path::new(bubblewrap::COPIES).join("name"));
+        self.links.push((program, link.clone()));
+        Ok(Program::Path(link))
     }
 
     /// What stands for a script among the arguments; `None` where its own path is as good.
@@ -160,19 +177,25 @@ impl Making {
     /// what a script finds relative to itself is found.
     fn copy(&mut self, held: Held) -> io::Result<PathBuf> {
         let root = PathBuf::from(format!("{}/{}", bubblewrap::COPIES, self.copies.len()));
-        let granted = self.writable.iter().map(|opened| &opened.path).filter(|path| held.path.starts_with(path));
-        let granted = granted.max_by_key(|path| path.components().count()).cloned();
-        let inside = granted.as_ref().and_then(|granted| held.path.strip_prefix(granted).ok());
-        let inside = inside.or_else(|| held.path.file_name().map(Path::new)).map(Path::to_owned);
-        let place = root.join(inside.as_deref().unwrap_or(Path::new("program")));
-        if let Some(granted) = granted {
-            self.link_beside(&granted, &held.path, &root);
-        }
+        let place = self.place(&held.path, &root);
         // A description of its own: two copies of one file would share a position.
         let fd = reopened(&held.file)?;
         let fd = self.add(fd);
         self.copies.push(Opened { path: place.clone(), fd });
         Ok(place)
+    }
+
+    /// Where below `root` something stands for what has this path, with links to what lies beside that.
+    fn place(&mut self, original: &Path, root: &Path) -> PathBuf {
+        let granted = self.writable.iter().map(|opened| &opened.path).filter(|path| original.starts_with(path));
+        let granted = granted.max_by_key(|path| path.components().count()).cloned();
+        let inside = granted.as_ref().and_then(|granted| original.strip_prefix(granted).ok());
+        let inside = inside.or_else(|| original.file_name().map(Path::new)).map(Path::to_owned);
+        let place = root.join(inside.as_deref().unwrap_or(Path::new("program")));
+        if let Some(granted) = granted {
+            self.link_beside(&granted, original, root);
+        }
+        place
     }
 
     fn link_beside(&mut self, granted: &Path, original: &Path, root: &Path) {
@@ -194,6 +217,40 @@ impl Making {
             taken = folder;
         }
     }
+}
+
+/// Where a program is found by its name. The last part may be a link, which has the name that the program is called by;
+/// folders on the way are those that they lead to.
+fn called(name: &str, cwd: &Path, program: &Path, tmp: Option<&Path>) -> PathBuf {
+    let places = match name.contains('/') {
+        true => vec![cwd.join(name)],
+        false => system_path().into_iter().map(|folder| folder.join(name)).collect(),
+    };
+    let leads = |place: PathBuf| {
+        let place = canonical(place.parent()?, tmp).ok()?.join(place.file_name()?);
+        canonical(&place, tmp).is_ok_and(|found| found == program).then_some(place)
+    };
+    // Where it leads elsewhere by now, what was approved still runs under the name that it was approved with.
+    let beside = || Path::new(name).file_name().map(|name| program.with_file_name(name));
+    places.into_iter().find_map(leads).or_else(beside).unwrap_or_else(|| program.to_owned())
+}
+
+/// Whether a name leads to a program for good: each link on the way lies in a folder of the system, and none is this
+/// user's to change.
+fn stays(name: &Path, program: &Path) -> bool {
+    let mut at = name.to_owned();
+    for _ in 0..MAX_HOPS {
+        let Some(folder) = at.parent() else { return false };
+        let of_system = fs::canonicalize(folder).is_ok_and(|folder| system::holds(&folder));
+        if !of_system || may_change(&at) {
+            return false;
+        }
+        match fs::read_link(&at) {
+            Ok(target) => at = folder.join(target),
+            Err(_) => return fs::canonicalize(&at).is_ok_and(|found| found == program),
+        }
+    }
+    false
 }
 
 fn reopened(file: &File) -> io::Result<File> {

@@ -4,6 +4,7 @@
 //! in Perl, which is on every Debian and can do any system call.
 
 mod leave;
+mod name;
 mod stop;
 mod swap;
 mod temp;

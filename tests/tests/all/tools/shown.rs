@@ -149,6 +149,33 @@ async fn a_command_is_run_as_it_was_shown() {
     assert_eq!(model.faults(), Vec::<String>::new());
 }
 
+/// A program that has many names does what the one says that was shown: here a shell, which says what it is called.
+#[tokio::test]
+async fn a_program_is_called_as_it_was_shown() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let folder = workspace(&gateway).canonicalize().expect("it is there");
+    furnish(&folder);
+    symlink("/bin/sh", folder.join("many")).expect("a link");
+    symlink("/bin/sh", folder.join("d/other")).expect("a link");
+    let whole = folder.join("many").display().to_string();
+    for (number, word) in ["sh", "./many", "d/other", &whole].into_iter().enumerate() {
+        for is_unconfined in [true, false] {
+            let command = format!("{word} -c 'echo \"${{0##*/}}\" > called'");
+            let id = format!("r{number}-{is_unconfined}");
+            let action = shown(&model, &mut client, &id, &command, is_unconfined).await;
+            assert_eq!(action["kind"], "exec", "{action}");
+            let first = text(&action["argv"][0]);
+            assert_eq!(first, word, "{action}");
+            let called = fs::read_to_string(folder.join("called")).expect("it ran");
+            let name = Path::new(&first).file_name().and_then(|name| name.to_str()).expect("a name");
+            assert_eq!(called.trim_end(), name, "{command:?}: {action}");
+            fs::remove_file(folder.join("called")).expect("removed");
+        }
+    }
+    assert_eq!(model.faults(), Vec::<String>::new());
+}
+
 /// A script is shown whole, with the shell that runs it: the same text given to that shell by hand does the same, in a
 /// folder that has the same in it.
 #[tokio::test]
