@@ -11,14 +11,16 @@ use ::landlock::{
     RulesetCreatedAttr as _, RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
-use super::plan::Plan;
+use super::plan::{Plan, STDIN};
 use super::system;
 
 /// Read, and run from.
 const READABLE: [&str; 2] = ["/proc", "/run/systemd/resolve"];
-/// Harmless devices.
-const DEVICES: [&str; 7] =
-    ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom", "/dev/tty", "/dev/pts"];
+/// Harmless devices. No terminal: one that a person sits at belongs to the same user, and whoever opens it reads what is
+/// typed there, passwords too.
+const DEVICES: [&str; 5] = ["/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom"];
+/// The terminal of whoever opens it.
+const OWN_TERMINAL: &str = "/dev/tty";
 
 /// What this kernel's Landlock holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,11 +63,18 @@ fn apply(plan: &Plan, fds: &[OwnedFd]) -> Result<RulesetStatus, RulesetError> {
     if !plan.network {
         rules = rules.handle_access(AccessNet::from_all(ABI::V4))?;
     }
-    let devices = BitFlags::from(AccessFs::ReadFile) | AccessFs::WriteFile | AccessFs::ReadDir | AccessFs::IoctlDev;
+    let devices = BitFlags::from(AccessFs::ReadFile) | AccessFs::WriteFile | AccessFs::IoctlDev;
     let mut rules = rules
         .create()?
         .add_rules(path_beneath_rules(system::FOLDERS.iter().chain(&READABLE), AccessFs::from_read(ABI::V5)))?
         .add_rules(path_beneath_rules(DEVICES, devices))?;
+    if plan.terminal
+        && let Some(terminal) = fds.get(STDIN)
+    {
+        rules = rules
+            .add_rule(PathBeneath::new(terminal, devices))?
+            .add_rules(path_beneath_rules([OWN_TERMINAL], devices))?;
+    }
     for opened in &plan.writable {
         if let Some(folder) = fds.get(opened.fd) {
             rules = rules.add_rule(PathBeneath::new(folder, AccessFs::from_all(ABI::V5)))?;

@@ -99,6 +99,32 @@ async fn the_gateways_own_in_a_folder_of_the_system() {
     }
 }
 
+/// Whoever opens the terminal of a person reads what is typed there, and writes what is seen there.
+#[tokio::test(flavor = "multi_thread")]
+async fn terminals() {
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("opens");
+    grantpt(&master).and_then(|()| unlockpt(&master)).expect("opens");
+    let theirs = ptsname(&master, Vec::new()).expect("has a name").into_string().expect("text");
+    for mechanism in walls().await {
+        let place = Place::new();
+        let script = r#"! (echo x > "$1") 2>/dev/null && ! (: < "$1") 2>/dev/null && ! (: < /dev/tty) 2>/dev/null"#;
+        closed(&place, mechanism, "a terminal", &["sh", "-c", script, "sh", &theirs]).await;
+        // With one of its own that one is open, and no other.
+        let script = r#"! (echo x > "$1") 2>/dev/null && echo own > /dev/tty && echo ended"#;
+        let launch = Launch { terminal: true, ..place.launch(mechanism) };
+        let ended = place.launched(mechanism, launch, &["sh", "-c", script, "sh", &theirs]).await.ended().await;
+        let lines: Vec<_> = ended.output.text().lines().map(str::to_owned).collect();
+        assert_eq!((ended.code, lines), (Some(0), vec!["own".to_owned(), "ended".to_owned()]), "{mechanism:?}");
+        if mechanism == Mechanism::Landlock {
+            let launch = Launch { terminal: true, ..place.launch(mechanism) };
+            let again = r#"echo own > "$(tty)""#;
+            let ended = place.launched(mechanism, launch, &["sh", "-c", again]).await.ended().await;
+            assert_eq!((ended.code, ended.output.text().trim_end()), (Some(0), "own"), "{mechanism:?}");
+        }
+    }
+}
+
 /// An open folder of the machine would lead to all of it.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_folder_is_left_open() {
