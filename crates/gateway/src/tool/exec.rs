@@ -51,7 +51,7 @@ struct Args {
     /// Wants the network.
     #[serde(default)]
     network: bool,
-    /// Folders or files outside of the workspace that are to be written.
+    /// Folders outside of the workspace that are to be written.
     #[serde(default)]
     writes: Vec<String>,
     /// Wants no sandbox at all.
@@ -73,9 +73,9 @@ impl Tool for Exec {
                 "Runs a command in your workspace, where it can be kept in a sandbox: it sees system folders and \
                 the workspace, writes only the workspace and `$TMPDIR`, and has no network. What is in `$TMPDIR` stays \
                 for the other commands of this session; file tools do not see it. Prefer `argv`; \
-                `command` is text, and anything but one plain command in it is a shell script. `network`, `writes` and \
-                `unconfined` ask for more, and then the user is asked: ask only for what is needed, and say in \
-                `description` what it is for. `background` gives an id for `process`."
+                `command` is text, and anything but one plain command in it is a shell script. `network`, `writes` \
+                (folders that are there) and `unconfined` ask for more, and then the user is asked: ask only for what \
+                is needed, and say in `description` what it is for. `background` gives an id for `process`."
                     .to_owned(),
             schema: object(
                 &[],
@@ -165,7 +165,7 @@ async fn action(context: &ToolContext<'_>, args: Args) -> Result<Action, Failed>
     for path in args.writes {
         let place = context.find(path).await?;
         if !place.inside {
-            writes.push(place.path);
+            writes.push(blocking(move || folder(place.path)).await?);
         }
     }
     writes.sort();
@@ -188,6 +188,17 @@ async fn action(context: &ToolContext<'_>, args: Args) -> Result<Action, Failed>
     .await?;
     let description = args.description.map(|words| words.chars().take(500).collect());
     Ok(Action { what, reach, description })
+}
+
+/// What is to be written has to be a folder, and there: only folders are opened for a command, and a yes to anything else
+/// would be used up by a start that fails. Blocks.
+fn folder(path: PathBuf) -> Result<PathBuf, Failed> {
+    match path.is_dir() {
+        true => Ok(path),
+        false => Err(Failed(format!(
+            "`writes` names folders that are there, and {path:?} is none; name the folder that it is in, or is to be in"
+        ))),
+    }
 }
 
 /// How a command that reaches so far is kept in; `None` where it is not.

@@ -88,6 +88,30 @@ async fn a_file_of_a_person_is_no_script_by_being_named() {
     assert!(told.result().1.contains("canary"), "{:?}", told.result());
 }
 
+/// Nobody is asked about what a command could not be given in the end: only folders that are there can be written.
+#[tokio::test]
+async fn only_folders_are_asked_for_to_be_written() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let folder = tempfile::tempdir().expect("a folder");
+    let top = folder.path().canonicalize().expect("its name");
+    let (file, link) = (top.join("file"), top.join("link"));
+    std::fs::write(&file, "theirs\n").expect("a file");
+    std::os::unix::fs::symlink(&file, &link).expect("a link");
+    let writing = |path: &std::path::Path| {
+        let command = format!("echo x >> {}/made", top.display());
+        ("exec", json!({ "command": command, "writes": [path] }))
+    };
+    let calls = [writing(&file), writing(&link), writing(&top.join("none")), writing(&file.join("below"))];
+    let told = run(&model, &mut client, "refused", None, &calls).await;
+    for (is_error, words) in told.results() {
+        assert!(is_error && words.contains("folder"), "{words}");
+    }
+    let told = run(&model, &mut client, "folder", Some("allow-once"), &[writing(&top)]).await;
+    assert_eq!((told.asked.len(), told.result().0), (1, false), "{:?}", told.result());
+    assert_eq!(std::fs::read_to_string(top.join("made")).expect("a file"), "x\n");
+}
+
 /// Temporary files stay for the other commands of the session, over a restart too; no other session sees them, nor the
 /// same one after it began anew.
 #[tokio::test]
