@@ -6,10 +6,12 @@ use serde_json::{Value, json};
 use simpleclaw_adapters::provider::ToolSpec;
 
 use super::output::middle_cut;
-use super::{Failed, Tool, ToolContext, ToolResult, arguments, disk, object, write};
+use super::{Failed, Tool, ToolContext, ToolResult, arguments, blocking, disk, object, write};
 
 /// Of one call.
 const MAX_EDITS: usize = 64;
+/// Of one `oldText`, in bytes.
+const MAX_OLD: usize = 64 * 1024;
 /// Of the difference that the model is shown, in bytes.
 const MAX_SHOWN: usize = 8 * 1024;
 
@@ -66,9 +68,15 @@ async fn edit(context: &ToolContext<'_>, args: Args) -> Result<ToolResult, Faile
     let Some(found) = write::before(context, &place).await? else {
         return Err(Failed(format!("there is no {shown}; `write` makes a new file")));
     };
-    let old = disk::text(&context.places, &place.path, found.bytes.clone())?;
-    let new = apply(&old, &args.edits)?;
-    let change = write::change(&place, Some(&found), new)?;
+    // Large texts take a while, in which nothing else of the runtime is to wait.
+    let (places, path) = (context.places.clone(), place.path.clone());
+    let (found, new) = blocking(move || {
+        let old = disk::text(&places, &path, found.bytes.clone())?;
+        let new = apply(&old, &args.edits)?;
+        Ok((found, new))
+    })
+    .await?;
+    let change = write::change(&place, Some(found), new).await?;
     let diff = middle_cut(&change.diff, MAX_SHOWN);
     write::put(context, place, change).await?;
     Ok(ToolResult::own(format!("{shown} is changed:\n{diff}")))
@@ -84,6 +92,12 @@ fn apply(text: &str, edits: &[One]) -> Result<String, Failed> {
         let wrong = |words: String| Failed(format!("edits[{index}]: {words} Nothing was changed."));
         if old_text.is_empty() {
             return Err(wrong("`oldText` is empty; give the text that is to be replaced.".to_owned()));
+        }
+        if old_text.len() > MAX_OLD {
+            let most = MAX_OLD / 1024;
+            return Err(wrong(format!(
+                "`oldText` is longer than {most} KiB; give less of it, or `write` the file anew."
+            )));
         }
         if old_text == new_text {
             return Err(wrong("`oldText` and `newText` are the same.".to_owned()));
@@ -118,8 +132,9 @@ fn not_found(text: &str, wanted: &str) -> String {
         return "`oldText` stands in the file, but its lines end with \\r\\n there; write them so.".to_owned();
     }
     let squeezed = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
-    let first = wanted.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();
-    let near = text.lines().position(|line| !first.is_empty() && squeezed(line).contains(&squeezed(first)));
+    // Once, and not for every line of the file: both may be long.
+    let first = squeezed(wanted.lines().find(|line| !line.trim().is_empty()).unwrap_or_default());
+    let near = text.lines().position(|line| !first.is_empty() && squeezed(line).contains(&first));
     match near {
         Some(line) => format!(
             "`oldText` does not stand in the file as it is given; something like it begins at line {}. Read that part \
@@ -148,11 +163,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_is_said_and_changes_nothing() {
         let text = "fn one() {\n    two();\n}\ntwo();\n";
+        let long = "x".repeat(MAX_OLD + 1);
         for (pairs, words) in [
             (&[("two", "x")][..], "lines 2 and 4"),
             (&[("three", "x")], "does not stand in the file."),
             (&[("fn  one()", "x")], "begins at line 1"),
             (&[("", "x")], "is empty"),
+            (&[(long.as_str(), "x")], "longer than 64 KiB"),
             (&[("one", "one")], "are the same"),
             (&[("one", "1"), ("1", "one")], "change nothing"),
             (&[("one", "1"), ("one", "x")], "edits[1]"),
@@ -163,5 +180,16 @@ mod tests {
         }
         let failed = apply("a\r\nb\r\n", &edits(&[("a\nb", "x")])).expect_err("is refused");
         assert!(failed.0.contains("\\r\\n"), "{failed}");
+    }
+
+    /// A file of many lines and a long line that is not in it cost the sum of both, not the product.
+    #[test]
+    fn what_is_not_found_is_said_soon() {
+        let (text, wanted) = ("\n".repeat(1 << 20), "x y ".repeat(MAX_OLD / 4));
+        let began = std::time::Instant::now();
+        let failed = apply(&text, &edits(&[(wanted.as_str(), "x")])).expect_err("is refused");
+        assert!(failed.0.contains("does not stand in the file."), "{failed}");
+        // Well below a second; the product takes minutes.
+        assert!(began.elapsed() < std::time::Duration::from_secs(30), "{:?}", began.elapsed());
     }
 }

@@ -103,7 +103,7 @@ async fn note(context: &ToolContext<'_>, text: String) -> Result<ToolResult, Fai
     }
     // One entry of a list each, however many lines.
     notes.push_str(&format!("- {}\n", text.replace('\n', "\n  ")));
-    let change = write::change(&place, found.as_ref(), notes)?;
+    let change = write::change(&place, found, notes).await?;
     write::put(context, place, change).await?;
     Ok(ToolResult::own(format!("noted in {NOTES}")))
 }

@@ -46,7 +46,7 @@ impl Tool for Write {
             let bytes = content.len();
             let before = before(context, &place).await?;
             let was = before.is_some();
-            let change = change(&place, before.as_ref(), content)?;
+            let change = change(&place, before, content).await?;
             put(context, place.clone(), change).await?;
             let path = context.places.shown(&place.path);
             let what = if was { "replaced" } else { "written" };
@@ -61,13 +61,17 @@ pub async fn before(context: &ToolContext<'_>, place: &Place) -> Result<Option<d
     blocking(move || disk::read_if_there(&places, &place)).await
 }
 
-/// What a file would be, with the difference to what it is.
-pub fn change(place: &Place, before: Option<&disk::Found>, content: String) -> Result<Change, Failed> {
+/// What a file would be, with the difference to what it is, which takes a while to find between large ones.
+pub async fn change(place: &Place, before: Option<disk::Found>, content: String) -> Result<Change, Failed> {
     if content.len() > MAX_CONTENT {
         return Err(Failed(format!("a file written here has at most {} MiB", MAX_CONTENT / 1024 / 1024)));
     }
-    let before = before.map(|found| found.bytes.as_slice());
-    Ok(Change::new(place.path.clone(), before, content.into_bytes()))
+    let path = place.path.clone();
+    blocking(move || {
+        let before = before.as_ref().map(|found| found.bytes.as_slice());
+        Ok(Change::new(path, before, content.into_bytes()))
+    })
+    .await
 }
 
 /// Has a change decided on and makes it.
