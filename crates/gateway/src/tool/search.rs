@@ -29,6 +29,10 @@ const MAX_TIME: Duration = Duration::from_secs(10);
 const MAX_LINE: usize = 400;
 /// Of a compiled pattern, in bytes.
 const MAX_PATTERN: usize = 1024 * 1024;
+/// Of a pattern of names, in bytes.
+const MAX_GLOB: usize = 1024;
+/// Alternatives in a pattern of names.
+const MAX_BRACES: usize = 8;
 
 pub struct Search;
 
@@ -118,6 +122,9 @@ fn search(places: &Places, place: &Place, args: &Args, stopped: &dyn Fn() -> boo
     let matcher = args.pattern.as_deref().map(|pattern| matcher(pattern, args.case_sensitive)).transpose()?;
     let mut overrides = OverrideBuilder::new(&place.path);
     if let Some(glob) = &args.glob {
+        if !is_bounded(glob) {
+            return Err(Failed(format!("`glob` has at most {MAX_GLOB} bytes and {MAX_BRACES} `{{`")));
+        }
         overrides.add(glob).map_err(|error| Failed(format!("`glob` is no pattern of names: {error}")))?;
     }
     let overrides = overrides.build().map_err(|error| Failed(format!("`glob` is no pattern of names: {error}")))?;
@@ -194,6 +201,12 @@ fn lines(
     found.has_room()
 }
 
+/// Whether a pattern of names is small enough to be read. The library that does goes down once for each `{` within
+/// another, whatever stack there is; no pattern goes deeper than it has them.
+fn is_bounded(glob: &str) -> bool {
+    glob.len() <= MAX_GLOB && glob.matches('{').count() <= MAX_BRACES
+}
+
 fn matcher(pattern: &str, case_sensitive: bool) -> Result<RegexMatcher, Failed> {
     RegexMatcherBuilder::new()
         .case_insensitive(!case_sensitive)
@@ -210,6 +223,10 @@ mod tests {
     use super::*;
 
     fn searched(args: Value) -> String {
+        tried(args).expect("searches")
+    }
+
+    fn tried(args: Value) -> Result<String, Failed> {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (home, workspace) = (folder.path().join("home"), folder.path().join("work"));
         fs::create_dir_all(&home).expect("a folder");
@@ -228,10 +245,10 @@ mod tests {
             fs::write(path, text).expect("a file");
         }
         let args: Args = arguments(args).expect("arguments");
-        let found = search(&places, &places.find(".").expect("a place"), &args, &|| false).expect("searches");
+        let found = search(&places, &places.find(".").expect("a place"), &args, &|| false)?;
         let mut lines: Vec<_> = found.lines().collect();
         lines.sort_unstable();
-        lines.join("\n")
+        Ok(lines.join("\n"))
     }
 
     #[test]
@@ -265,6 +282,17 @@ mod tests {
             let args: Args = arguments(args).expect("arguments");
             let found = search(&places, &place, &args, &|| false).expect("searches");
             assert!(!found.contains("name"), "{found}");
+        }
+    }
+
+    /// One of a hundred thousand braces would take more stack than there is, and the process with it.
+    #[test]
+    fn a_glob_without_measure_is_refused() {
+        let nested = |depth: usize| format!("{}a.txt{}", "{".repeat(depth), "}".repeat(depth));
+        assert_eq!(searched(json!({ "glob": nested(MAX_BRACES) })), "a.txt");
+        for glob in [nested(MAX_BRACES + 1), nested(100_000), "a".repeat(MAX_GLOB + 1)] {
+            let failed = tried(json!({ "glob": glob })).expect_err("is refused");
+            assert!(failed.0.contains("`glob` has at most"), "{failed}");
         }
     }
 
