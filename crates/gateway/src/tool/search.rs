@@ -1,22 +1,27 @@
 //! `search`: files by name and by what is in them, with the library of ripgrep.
 
+mod ignored;
+
 use std::io;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use futures_util::future::BoxFuture;
 use grep_regex::{RegexMatcher, RegexMatcherBuilder};
 use grep_searcher::sinks::Lossy;
 use grep_searcher::{BinaryDetection, Searcher, SearcherBuilder};
-use ignore::WalkBuilder;
 use ignore::overrides::OverrideBuilder;
+use ignore::{Match, WalkBuilder};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use simpleclaw_adapters::provider::ToolSpec;
+use tokio_util::sync::CancellationToken;
 
 use super::output::{MAX_RESULT, end_cut};
 use super::place::{Place, Places};
 use super::{Failed, Tool, ToolContext, ToolResult, arguments, blocking, disk, object};
 use crate::approval::action::What;
+use ignored::Ignored;
 
 const LIMIT: usize = 100;
 const MAX_LIMIT: usize = 1_000;
@@ -87,7 +92,8 @@ impl Tool for Search {
             let untrusted = (!place.inside).then(|| format!("the folder {}", place.path.display()));
             let places = context.places.clone();
             let stop = context.stopped();
-            let found = blocking(move || search(&places, &place, &args, &|| stop.is_cancelled())).await?;
+            let until = Instant::now() + MAX_TIME;
+            let found = blocking(move || search(&places, &place, &args, until, &stop)).await?;
             Ok(ToolResult { untrusted, ..ToolResult::own(found) })
         })
     }
@@ -98,7 +104,7 @@ struct Found {
     out: String,
     count: usize,
     limit: usize,
-    began: Instant,
+    until: Instant,
 }
 
 impl Found {
@@ -114,11 +120,17 @@ impl Found {
     }
 
     fn late(&self) -> bool {
-        self.began.elapsed() > MAX_TIME
+        Instant::now() >= self.until
     }
 }
 
-fn search(places: &Places, place: &Place, args: &Args, stopped: &dyn Fn() -> bool) -> Result<String, Failed> {
+fn search(
+    places: &Places,
+    place: &Place,
+    args: &Args,
+    until: Instant,
+    stop: &CancellationToken,
+) -> Result<String, Failed> {
     let matcher = args.pattern.as_deref().map(|pattern| matcher(pattern, args.case_sensitive)).transpose()?;
     let mut overrides = OverrideBuilder::new(&place.path);
     if let Some(glob) = &args.glob {
@@ -129,32 +141,47 @@ fn search(places: &Places, place: &Place, args: &Args, stopped: &dyn Fn() -> boo
     }
     let overrides = overrides.build().map_err(|error| Failed(format!("`glob` is no pattern of names: {error}")))?;
     let mut walk = WalkBuilder::new(&place.path);
-    // Nothing of the user's own settings, nor of folders above: an answer depends on what is searched alone.
-    walk.follow_links(false).git_global(false).parents(false).require_git(false).hidden(false).overrides(overrides);
-    let own = places.clone();
-    walk.filter_entry(move |entry| own.own(entry.path()).is_none() && entry.file_name() != ".git");
+    // Nothing of the user's own settings, nor of folders above: an answer depends on what is searched alone. What that has
+    // passed over itself, `ignored` reads.
+    walk.follow_links(false).standard_filters(false);
+    let (own, stopped) = (places.clone(), stop.clone());
+    let ignored = Mutex::new(Ignored::new(places.clone()));
+    walk.filter_entry(move |entry| {
+        if own.own(entry.path()).is_some() || entry.file_name() == ".git" {
+            return false;
+        }
+        // Then everything comes through, so that the loop below learns of it. It is never told of what is passed over, and
+        // that may be all there is.
+        if stopped.is_cancelled() || Instant::now() >= until {
+            return true;
+        }
+        let is_folder = entry.file_type().is_some_and(|kind| kind.is_dir());
+        match overrides.matched(entry.path(), is_folder) {
+            Match::None => !ignored.lock().unwrap_or_else(PoisonError::into_inner).has(entry.path(), is_folder),
+            named => named.is_whitelist(),
+        }
+    });
     let mut searcher = SearcherBuilder::new()
         .line_number(true)
         .binary_detection(BinaryDetection::quit(0))
         .heap_limit(Some(1 << 22))
         .build();
     let limit = args.limit.unwrap_or(LIMIT).clamp(1, MAX_LIMIT);
-    let mut found = Found { out: String::new(), count: 0, limit, began: Instant::now() };
+    let mut found = Found { out: String::new(), count: 0, limit, until };
     let mut files = 0;
     for entry in walk.build() {
-        if stopped() {
+        if stop.is_cancelled() {
             return Err(Failed::new("stopped"));
         }
-        // A folder that may not be read hides what is in it, and nothing else.
-        let Ok(entry) = entry else { continue };
-        if !entry.file_type().is_some_and(|kind| kind.is_file()) {
-            continue;
-        }
-        files += 1;
+        let is_file = entry.as_ref().is_ok_and(|entry| entry.file_type().is_some_and(|kind| kind.is_file()));
+        files += usize::from(is_file);
+        // Folders take their time too, whether or not there is a file in any of them.
         if files > MAX_FILES || found.late() {
             found.out.push_str("(the search ended early: too many files. Name a narrower `path` or `glob`.)\n");
             break;
         }
+        // A folder that may not be read hides what is in it, and nothing else.
+        let (Ok(entry), true) = (entry, is_file) else { continue };
         let shown = places.shown(entry.path());
         let place = Place { path: entry.path().to_owned(), inside: place.inside };
         let room = match &matcher {
@@ -222,16 +249,35 @@ mod tests {
 
     use super::*;
 
-    fn searched(args: Value) -> String {
-        tried(args).expect("searches")
-    }
-
-    fn tried(args: Value) -> Result<String, Failed> {
+    /// A workspace with these files in it.
+    pub(super) fn tree(files: &[(&str, &str)]) -> (tempfile::TempDir, Places) {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let (home, workspace) = (folder.path().join("home"), folder.path().join("work"));
         fs::create_dir_all(&home).expect("a folder");
         let places = Places::of(&workspace, &home).expect("places");
-        for (name, text) in [
+        for (name, text) in files {
+            let path = places.workspace().join(name);
+            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
+            fs::write(path, text).expect("a file");
+        }
+        (folder, places)
+    }
+
+    fn tried_until(places: &Places, until: Instant, args: Value) -> Result<String, Failed> {
+        let args: Args = arguments(args).expect("arguments");
+        let place = places.find(".").expect("a place");
+        let found = search(places, &place, &args, until, &CancellationToken::new())?;
+        let mut lines: Vec<_> = found.lines().collect();
+        lines.sort_unstable();
+        Ok(lines.join("\n"))
+    }
+
+    pub(super) fn tried_in(places: &Places, args: Value) -> Result<String, Failed> {
+        tried_until(places, Instant::now() + MAX_TIME, args)
+    }
+
+    fn tried(args: Value) -> Result<String, Failed> {
+        let (_folder, places) = tree(&[
             ("a.txt", "one\nTwo\nthree\n"),
             ("sub/b.md", "two here\n"),
             ("sub/binary", "\0two two\n"),
@@ -239,16 +285,12 @@ mod tests {
             (".git/config", "two of git\n"),
             (".gitignore", "ignored\n"),
             ("ignored", "two ignored\n"),
-        ] {
-            let path = places.workspace().join(name);
-            fs::create_dir_all(path.parent().expect("a parent")).expect("a folder");
-            fs::write(path, text).expect("a file");
-        }
-        let args: Args = arguments(args).expect("arguments");
-        let found = search(&places, &places.find(".").expect("a place"), &args, &|| false)?;
-        let mut lines: Vec<_> = found.lines().collect();
-        lines.sort_unstable();
-        Ok(lines.join("\n"))
+        ]);
+        tried_in(&places, args)
+    }
+
+    fn searched(args: Value) -> String {
+        tried(args).expect("searches")
     }
 
     #[test]
@@ -280,8 +322,28 @@ mod tests {
         fs::remove_dir(&sub).and_then(|()| std::os::unix::fs::symlink(&outside, &sub)).expect("a link");
         for args in [json!({ "glob": "*" }), json!({ "pattern": "line" })] {
             let args: Args = arguments(args).expect("arguments");
-            let found = search(&places, &place, &args, &|| false).expect("searches");
+            let until = Instant::now() + MAX_TIME;
+            let found = search(&places, &place, &args, until, &CancellationToken::new()).expect("searches");
             assert!(!found.contains("name"), "{found}");
+        }
+    }
+
+    /// Where there is no file, or none that is not passed over, a search ends in its time and when it is stopped.
+    #[test]
+    fn what_shows_nothing_ends_too() {
+        let (_folder, without) = tree(&[]);
+        fs::create_dir_all(without.workspace().join("a/b/c")).expect("folders");
+        let (_other, passed_over) = tree(&[(".gitignore", "*\n"), ("a", ""), ("b/c", "")]);
+        for places in [without, passed_over] {
+            for args in [json!({ "pattern": "x" }), json!({ "glob": "*.md" })] {
+                let found = tried_until(&places, Instant::now(), args.clone()).expect("searches");
+                assert!(found.contains("ended early"), "{args}: {found}");
+                let (args, place) = (arguments(args).expect("arguments"), places.find(".").expect("a place"));
+                let stop = CancellationToken::new();
+                stop.cancel();
+                let failed = search(&places, &place, &args, Instant::now() + MAX_TIME, &stop).expect_err("is stopped");
+                assert_eq!(failed.0, "stopped");
+            }
         }
     }
 
