@@ -12,6 +12,9 @@ use crate::store::{self, Branch, NewMessage, NewRun, RunOptions, RunRow, Store, 
 
 pub use order::Order;
 
+/// The channel of what agents send.
+pub const AGENTS: &str = "agent";
+
 /// Clones share it.
 #[derive(Clone)]
 pub struct Inbox {

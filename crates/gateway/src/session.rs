@@ -1,19 +1,21 @@
 //! Sessions: one queue of runs per live session, one run at a time, and at most so many over all.
 //!
 //! A session is in memory only while it has runs that have not ended; everything else about it is in the store.
-//! Accepting input is `inbox`'s, what a run does is `turn`'s; `leave` is the end of a branch.
+//! Accepting input is `inbox`'s, what a run does is `turn`'s; `leave` is the end of a branch, `recover` what a start makes of
+//! runs that had not ended.
 
 mod leave;
 mod place;
+mod recover;
 
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{HashMap, VecDeque};
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::FutureExt as _;
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::{ChatEvent, ChatState, SessionChange, SessionChangedEvent, SessionMessageEvent};
-use simpleclaw_protocol::message::{Message, RunState, SessionRow, SessionStatus};
+use simpleclaw_protocol::message::{Message, SessionRow, SessionStatus};
 use tokio::sync::{Notify, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,7 @@ use crate::usage::Ledger;
 
 use leave::Left;
 pub use place::RunPlace;
+pub use recover::{end_tasks, recover};
 
 /// What a run needs of the gateway; clones share it.
 #[derive(Clone)]
@@ -452,24 +455,6 @@ impl Abort {
     fn takes_run(&self, id: &str) -> bool {
         !matches!(self, Self::Session { run_id: Some(wanted), .. } if wanted != id)
     }
-}
-
-/// Settles what the last life of the gateway left open: runs that were going end as `INTERRUPTED`, waiting ones wait
-/// again, and so do those whose question still waits for an answer (`parked`). Gives back the waiting ones, oldest first,
-/// and how many were ended.
-pub async fn recover(
-    store: &Store,
-    clock: Clock,
-    parked: &HashSet<String>,
-) -> Result<(Vec<RunRow>, usize), StoreError> {
-    let (waiting, cut): (Vec<_>, Vec<_>) =
-        store.open_runs().await?.into_iter().partition(|run| run.state == RunState::Queued || parked.contains(&run.id));
-    let ended = cut.len();
-    for run in cut {
-        let now = clock.now_ms();
-        store.write(move |tx| Box::pin(turn::interrupt(tx, run, now))).await?;
-    }
-    Ok((waiting, ended))
 }
 
 /// Makes the main session of every agent that has none.

@@ -139,8 +139,10 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let sessions = Sessions::new(context);
     let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
     session::ensure_mains(&store, clock, agents).await.map_err(StartError::Store)?;
+    let tasks = session::end_tasks(&store, clock).await.map_err(StartError::Store)?;
     let parked = approvals.recover().await.map_err(StartError::Store)?;
-    let (waiting, interrupted) = session::recover(&store, clock, &parked).await.map_err(StartError::Store)?;
+    let (waiting, cut) = session::recover(&store, clock, &parked).await.map_err(StartError::Store)?;
+    let interrupted = tasks + cut;
     if interrupted > 0 {
         tracing::warn!(target: "diagnostic", source = "sessions", code = "runs.interrupted", count = interrupted, "runs that the last end cut off are marked as interrupted");
     }

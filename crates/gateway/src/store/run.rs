@@ -65,6 +65,17 @@ impl Store {
         sqlx::query(sql).fetch_all(&self.readers).await?.iter().map(read).collect()
     }
 
+    /// Those of them that are the tasks of sub-agents: in the session of one, and by this channel.
+    pub async fn open_tasks(&self, channel: &str) -> Result<Vec<RunRow>, StoreError> {
+        let sql = sqlx::AssertSqlSafe(format!(
+            "SELECT runs.* FROM runs JOIN sessions ON sessions.key = runs.session_key \
+             JOIN messages ON messages.id = runs.user_message_id \
+             WHERE runs.{OPEN} AND sessions.parent_run IS NOT NULL \
+             AND json_extract(messages.body, '$.origin.channel') = ?"
+        ));
+        sqlx::query(sql).bind(channel).fetch_all(&self.readers).await?.iter().map(read).collect()
+    }
+
     /// How many runs were accepted since a time.
     pub async fn runs_since(&self, ms: i64) -> Result<u64, StoreError> {
         let count: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM runs WHERE created_at >= ?")

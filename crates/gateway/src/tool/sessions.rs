@@ -15,7 +15,7 @@ use simpleclaw_protocol::session::SessionKey;
 
 use super::output::middle_cut;
 use super::{Failed, Tool, ToolContext, ToolResult, arguments, object};
-use crate::inbox::{Admitted, Input};
+use crate::inbox::{AGENTS, Admitted, Input};
 use crate::session::Abort;
 use crate::store::{self, Child, RunOptions, RunRow, SessionsQuery};
 
@@ -29,8 +29,6 @@ const MAX_LISTED: u32 = 50;
 const MAX_ANSWER: usize = 24 * 1024;
 const TIMEOUT: u64 = 600;
 const MAX_TIMEOUT: u64 = 3_600;
-/// The channel of what agents send.
-const CHANNEL: &str = "agent";
 
 pub struct Sessions;
 
@@ -130,7 +128,7 @@ async fn list(context: &ToolContext<'_>) -> Result<ToolResult, Failed> {
 
 async fn send(context: &ToolContext<'_>, key: &str, text: String) -> Result<ToolResult, Failed> {
     of_the_owner(context).await?;
-    if context.origin.is_some_and(|origin| origin.channel == CHANNEL) {
+    if context.origin.is_some_and(|origin| origin.channel == AGENTS) {
         return Err(Failed::new("this run was itself started by another session, and such runs send nothing further"));
     }
     let key = SessionKey::parse(key, &context.agent.id).map_err(|error| Failed(format!("`key`: {error}")))?;
@@ -210,7 +208,7 @@ async fn admit(
     let idempotency_key = uuid::Uuid::new_v4().to_string();
     let body_hash = store::body_hash(json!({ "key": idempotency_key }));
     let label = format!("{} ({})", context.agent.name, context.run.session_key);
-    let origin = Origin { channel: CHANNEL.to_owned(), sender: context.run.session_key.clone(), label: Some(label) };
+    let origin = Origin { channel: AGENTS.to_owned(), sender: context.run.session_key.clone(), label: Some(label) };
     let content = vec![Content::Text { text }];
     let input = Input { key, content, replaces: None, idempotency_key, body_hash, options, origin };
     let admitted = context.gateway.inbox.admit(input).await.map_err(|refused| Failed(refused.to_string()))?;

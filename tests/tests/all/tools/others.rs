@@ -1,10 +1,10 @@
 //! `memory` and `sessions`: what was said before, the agent's other conversations, and helpers of its own.
 
 use serde_json::{Value, json};
-use simpleclaw_tests::Encoding;
 use simpleclaw_tests::fakes::{Answer, Step};
+use simpleclaw_tests::{Encoding, Gateway};
 
-use super::{follow, run, script, workspace};
+use super::{follow, phase, run, script, workspace};
 use crate::chat::{history, send, with_model};
 
 const FULL: &str = "agents: {entries: {main: {name: Claw, tools: {profile: full}}}}";
@@ -121,6 +121,52 @@ async fn a_sub_agent_ends_with_its_parent() {
     client.ok("chat.send", send("main", "still there?", "next")).await;
     let end: Value = client.run_to_end("next").await.pop().expect("an end");
     assert_eq!(end["state"], "final");
+}
+
+/// A sub-agent ends with its parent over a restart too, graceful or not: its question is withdrawn, and what it asked for
+/// is not done. What a person writes in its session is nobody's task, and goes on as anywhere.
+#[tokio::test]
+async fn a_sub_agent_does_not_outlive_its_parent() {
+    for crash in [false, true] {
+        let (model, mut gateway) = with_model(FULL).await;
+        let mut client = gateway.connect(Encoding::Msgpack).await;
+        let ask = json!({ "command": "echo ran > ran", "unconfined": true }).to_string();
+        let spawn = json!({ "action": "spawn", "text": "try it" }).to_string();
+        model.script([Answer::tool_call("sessions", &spawn), Answer::tool_call("exec", &ask)]);
+        client.ok("chat.send", send("main", "go", "r")).await;
+        let asked = client.event_named("exec.approval.requested").await["payload"].clone();
+        let (key, task) = (asked["sessionKey"].as_str().expect("a key"), asked["runId"].as_str().expect("a run"));
+        assert!(key.contains(":subagent:"), "{asked}");
+        let home = if crash {
+            gateway.crash().await
+        } else {
+            client.ok("gateway.shutdown", json!({})).await;
+            assert_eq!(gateway.exited().await.code(), Some(0));
+            gateway.home.clone()
+        };
+
+        let gateway = Gateway::in_home(&home).await;
+        let mut client = gateway.connect(Encoding::Msgpack).await;
+        for id in ["r", task] {
+            let run = client.ok("runs.get", json!({ "runId": id })).await;
+            assert_eq!((&run["state"], &run["error"]["code"]), (&json!("error"), &json!("INTERRUPTED")), "{run}");
+        }
+        assert_eq!(client.ok("exec.approval.list", json!({})).await["approvals"], json!([]), "crash: {crash}");
+        let late = json!({ "id": asked["id"], "decision": "allow-once" });
+        let refused = client.err("exec.approval.resolve", late).await;
+        assert_eq!((&refused["code"], &refused["details"]["state"]), (&json!("CONFLICT"), &json!("cancelled")));
+
+        model.script([Answer::tool_call("exec", &ask)]);
+        client.ok("chat.send", send(key, "try again", "own")).await;
+        let waiting = phase(&mut client, "own", "waiting_approval").await;
+        let gateway = Gateway::in_home(&gateway.crash().await).await;
+        let mut client = gateway.connect(Encoding::Json).await;
+        assert_eq!(client.ok("runs.get", json!({ "runId": "own" })).await["state"], "waiting_approval");
+        let listed = client.ok("exec.approval.list", json!({})).await;
+        assert_eq!(listed["approvals"][0]["id"], waiting["approvalId"], "{listed}");
+        assert!(!workspace(&gateway).join("ran").exists());
+        assert_eq!(model.faults(), Vec::<String>::new());
+    }
 }
 
 /// What a sub-agent has from outside comes with its answer.
