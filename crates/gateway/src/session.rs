@@ -1,9 +1,10 @@
 //! Sessions: one queue of runs per live session, one run at a time, and at most so many over all.
 //!
 //! A session is in memory only while it has runs that have not ended; everything else about it is in the store.
-//! Accepting input is `inbox`'s, what a run does is `turn`'s; `leave` is the end of a branch, `recover` what a start makes of
-//! runs that had not ended.
+//! Accepting input is `inbox`'s, what a run does is `turn`'s; `below` knows the sub-agents of a run, `leave` is the end of a
+//! branch, `recover` what a start makes of runs that had not ended.
 
+mod below;
 mod leave;
 mod place;
 mod recover;
@@ -35,6 +36,7 @@ use crate::tool::{Children, Toolbox};
 use crate::turn::{self, Live, Outcome};
 use crate::usage::Ledger;
 
+use below::Below;
 use leave::Left;
 pub use place::RunPlace;
 pub use recover::{end_tasks, recover};
@@ -65,6 +67,7 @@ pub struct Sessions {
     context: Context,
     live: Arc<Mutex<HashMap<String, Queue>>>,
     left: Arc<Mutex<Left>>,
+    below: Arc<Mutex<Below>>,
     permits: Arc<Semaphore>,
     /// Of a run, told whenever one ends.
     ends: Arc<Notify>,
@@ -98,6 +101,7 @@ impl Sessions {
             context,
             live: Arc::default(),
             left: Arc::default(),
+            below: Arc::default(),
             permits: Arc::new(Semaphore::new(permits)),
             ends: Arc::default(),
             changed: Arc::default(),
@@ -126,6 +130,11 @@ impl Sessions {
             let event = SessionMessageEvent { session_key: key.clone(), message };
             self.context.events.publish(Event::SessionMessage(event));
         }
+        // Stopped with the run that waits for it, between its commit and here.
+        if self.is_stopped_below(&key) {
+            drop(all);
+            return self.end_waiting(Waiting { run, announced: false });
+        }
         let fresh = !all.contains_key(&key);
         let queue = all.entry(key.clone()).or_default();
         let waits = !fresh || self.context.control.paused();
@@ -144,8 +153,8 @@ impl Sessions {
         self.tell_change();
     }
 
-    /// Stops runs: one of a session, all of it, or all there are of an agent. Gives back those that it stopped; their
-    /// terminal events follow.
+    /// Stops runs: one of a session, all of it, or all there are of an agent, and what the sub-agents of these do. Gives
+    /// back those that it stopped; their terminal events follow.
     pub fn abort(&self, wanted: &Abort) -> Vec<String> {
         let mut stopped = Vec::new();
         let mut ended = Vec::new();
@@ -174,6 +183,8 @@ impl Sessions {
         // Frozen at once, in the background too: a stop without a run is for all that the session has going.
         self.context.children.stop(|child| wanted.takes_session(&child.session_key) && wanted.takes_run(&child.run_id));
         ended.into_iter().for_each(|waiting| self.end_waiting(waiting));
+        // Behind the claim of their runs, so that no sub-agent comes in after this look.
+        stopped.extend(self.abort_below(wanted));
         stopped
     }
 

@@ -6,7 +6,7 @@ use std::sync::PoisonError;
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::{SessionChange, SessionChangedEvent};
 
-use super::Sessions;
+use super::{Abort, Sessions};
 use crate::store::{Branch, RunRow};
 
 /// Runs that a branch ended in the store before they came here: their acknowledgement is still on its way. A run that
@@ -37,6 +37,7 @@ impl Sessions {
         let of_branch = |user_seq: u64| (branch.from_seq..run.user_seq).contains(&user_seq);
         let mut unseen = branch.ended;
         let mut ended = Vec::new();
+        let mut stopped = None;
         {
             let mut all = self.lock();
             if let Some(queue) = all.get_mut(&run.session_key) {
@@ -55,6 +56,7 @@ impl Sessions {
                         let run_id = current.live.run_id();
                         self.context.children.stop(|child| child.run_id == run_id);
                         current.cancel.cancel();
+                        stopped = Some(run_id.to_owned());
                     }
                 }
             }
@@ -63,6 +65,9 @@ impl Sessions {
             unseen.into_iter().for_each(|id| left.add(id));
         }
         ended.into_iter().for_each(|waiting| self.end_waiting(waiting));
+        if stopped.is_some() {
+            self.abort_below(&Abort::Session { key: run.session_key.clone(), run_id: stopped });
+        }
         let (key, reason) = (run.session_key.clone(), SessionChange::Branched);
         let event = SessionChangedEvent { key, reason, session: self.row(branch.session) };
         self.context.events.publish(Event::SessionChanged(event));

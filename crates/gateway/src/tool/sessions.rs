@@ -16,7 +16,6 @@ use simpleclaw_protocol::session::SessionKey;
 use super::output::middle_cut;
 use super::{Failed, Tool, ToolContext, ToolResult, arguments, object};
 use crate::inbox::{AGENTS, Admitted, Input};
-use crate::session::Abort;
 use crate::store::{self, Child, RunOptions, RunRow, SessionsQuery};
 
 /// A sub-agent's sub-agent has none.
@@ -179,10 +178,13 @@ async fn spawn(context: &ToolContext<'_>, text: String, limit: Duration) -> Resu
         ..context.run.options.clone()
     };
     let target = key.to_string();
-    let guard = StopSession { sessions: context.sessions, key: target.clone() };
+    // It ends with whoever waits for it.
+    let Some(sub_agent) = context.sessions.start_below(&target, context.run, || context.is_going()) else {
+        return Err(Failed::new("the run was stopped before the sub-agent started"));
+    };
     let run = admit(context, key, text, options).await?;
     let ended = context.without_place(context.sessions.until_ended(&run.id)).await?;
-    drop(guard);
+    drop(sub_agent);
     let record = context.gateway.store.session(&target).await?;
     let sources = record.map(|record| record.untrusted).unwrap_or_default();
     let messages = context.gateway.store.messages_of_run(&run.id).await?;
@@ -234,16 +236,4 @@ async fn taint(context: &ToolContext<'_>, key: &str, sources: Vec<String>) -> Re
 fn answer(messages: &[Message]) -> String {
     let last = messages.iter().rev().find(|message| message.role == Role::Assistant);
     last.map(Message::text).filter(|text| !text.is_empty()).unwrap_or_else(|| "(it said nothing)".to_owned())
-}
-
-/// A sub-agent ends with whoever waits for it.
-struct StopSession<'a> {
-    sessions: &'a crate::session::Sessions,
-    key: String,
-}
-
-impl Drop for StopSession<'_> {
-    fn drop(&mut self) {
-        self.sessions.abort(&Abort::Session { key: std::mem::take(&mut self.key), run_id: None });
-    }
 }

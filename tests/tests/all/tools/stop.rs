@@ -142,6 +142,36 @@ async fn stopped_often(nth: u64, rounds: u64) -> Vec<Duration> {
     times
 }
 
+/// A stop takes what a sub-agent has going, and a sub-agent of that, before it is acknowledged.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_reaches_sub_agents() {
+    let more = format!("{FULL}\nagents: {{entries: {{main: {{name: Claw, tools: {{profile: full}}}}}}}}");
+    let (model, gateway) = with_model(&more).await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let spawn = |text: &str| Answer::tool_call("sessions", &json!({ "action": "spawn", "text": text }).to_string());
+    for round in 0..10 {
+        let (id, log) = (format!("r{round}"), format!("log{round}"));
+        let busy = json!({ "command": BUSY.replace("$f", &log) }).to_string();
+        model.script([spawn("below"), spawn("below that"), Answer::tool_call("exec", &busy)]);
+        client.ok("chat.send", send("main", "go", &id)).await;
+        let log = workspace(&gateway).join(log);
+        let size = || log.metadata().map_or(0, |about| about.len());
+        let writes = async {
+            while size() == 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        within(DEADLINE, "the command of the sub-agent", writes).await;
+        let stopped = client.ok("chat.abort", json!({ "sessionKey": "main" })).await;
+        let then = size();
+        assert_eq!(stopped["runIds"].as_array().map(Vec::len), Some(3), "{stopped}");
+        assert_eq!(stopped["runIds"][0], id, "{stopped}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        assert_eq!(size(), then, "written to after the stop of round {round}");
+        assert_eq!(client.run_to_end(&id).await.pop().expect("an end")["state"], "aborted");
+    }
+}
+
 /// Stopped at any moment, a run ends once, as aborted or answered, and the next one goes.
 #[tokio::test]
 async fn stopped_at_random_moments() {
