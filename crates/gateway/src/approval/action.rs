@@ -110,7 +110,8 @@ pub struct Change {
     /// SHA-256 of what it replaces, hex; `None` for a new file.
     pub before: Option<String>,
     pub content: Vec<u8>,
-    /// Unified, or a sentence where one of the two is no text.
+    /// Unified. Where what is there is no text, a sentence of that and all lines that come; where what comes is none, a
+    /// sentence alone.
     pub diff: String,
 }
 
@@ -226,15 +227,24 @@ fn is_loader(name: &str) -> bool {
 impl Change {
     /// `before` is what the file has now; `None` where there is none.
     pub fn new(path: PathBuf, before: Option<&[u8]>, content: Vec<u8>) -> Self {
-        let diff = match (std::str::from_utf8(before.unwrap_or_default()), std::str::from_utf8(&content)) {
-            (Ok(old), Ok(new)) => {
-                let lines = similar::TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
-                lines.unified_diff().context_radius(3).to_string()
-            }
-            _ => format!("no text: {} bytes become {}", before.map_or(0, <[u8]>::len), summary(&content)),
+        let was = before.unwrap_or_default();
+        let diff = match (std::str::from_utf8(was), std::str::from_utf8(&content)) {
+            (Ok(old), Ok(new)) => unified(old, new),
+            (Err(_), Ok(new)) => format!("what is there now is no text: {}\n{}", summary(was), unified("", new)),
+            (_, Err(_)) => format!("no text: {} bytes become {}", was.len(), summary(&content)),
         };
         Self { path, before: before.map(|before| hex(&Sha256::digest(before))), content, diff }
     }
+
+    /// Whether a person can be shown all of it.
+    pub(super) fn is_text(&self) -> bool {
+        std::str::from_utf8(&self.content).is_ok()
+    }
+}
+
+fn unified(old: &str, new: &str) -> String {
+    let lines = similar::TextDiff::configure().timeout(DIFF_TIME).diff_lines(old, new);
+    lines.unified_diff().context_radius(3).to_string()
 }
 
 fn summary(content: &[u8]) -> String {

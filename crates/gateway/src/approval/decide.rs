@@ -144,6 +144,11 @@ pub fn decide(policy: &Policy, grants: &Grants, action: &Action) -> Verdict {
     if !policy.attended {
         return forbid("It needs a person's consent, and nobody is there to ask: this run is unattended.");
     }
+    if matches!(&action.what, What::Write(change) if !change.is_text()) {
+        return forbid(
+            "What it would write is no text, so nobody can be shown it: it is written in the workspace alone.",
+        );
+    }
     if !action.fits_a_question() {
         return Verdict::Forbid(format!(
             "It is too long to be shown whole: a question shows {} KiB, a change of a file {} KiB. Put what is long \

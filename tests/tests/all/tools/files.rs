@@ -137,6 +137,21 @@ async fn beyond_the_workspace_is_asked() {
     assert_eq!(fs::read_to_string(outside.join("new")).expect("the file"), "x");
 }
 
+/// A program of a person that becomes a script, and stays one that can be run: the question shows every line of it.
+#[tokio::test]
+async fn what_replaces_a_binary_file_is_shown() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let outside = tempfile::tempdir().expect("a folder");
+    let tool = outside.path().canonicalize().expect("canonical").join("tool");
+    fs::write(&tool, b"\x7fELF\xff\xfe\0").expect("a file");
+    let call = json!({ "path": tool, "content": "#!/bin/sh\necho evil\n" });
+    let told = run(&model, &mut client, "r", Some("deny"), &[("write", call)]).await;
+    let diff = told.asked[0]["action"]["diff"].as_str().expect("a diff");
+    assert!(diff.starts_with("what is there now is no text: 7 bytes"), "{diff}");
+    assert!(diff.ends_with("\n+#!/bin/sh\n+echo evil\n"), "{diff}");
+}
+
 /// Devices, pipes, binary and huge files are said, and none is waited for.
 #[tokio::test]
 async fn odd_files_are_said() {

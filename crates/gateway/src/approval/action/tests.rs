@@ -152,6 +152,19 @@ fn all_that_runs_is_shown() {
     assert_eq!(binary.before, Some(hex(&Sha256::digest(b"a"))));
 }
 
+/// A program that becomes a script: every line of it is there to be seen.
+#[test]
+fn what_takes_the_place_of_a_binary_file_is_shown() {
+    let was: &[u8] = b"\x7fELF\xff\0";
+    let change = |content: &str| Change::new("/home/eve/bin/tool".into(), Some(was), content.into());
+    let diff = change("#!/bin/sh\nevil\n").diff;
+    let note = format!("what is there now is no text: 6 bytes, SHA-256 {}\n", hex(&Sha256::digest(was)));
+    assert_eq!(diff, format!("{note}@@ -0,0 +1,2 @@\n+#!/bin/sh\n+evil\n"));
+    assert_eq!(change("").diff, note);
+    let long = inside(What::Write(change(&"a\n".repeat(MAX_DIFF_BYTES))));
+    assert!(!long.fits_a_question());
+}
+
 /// Nothing is cut (CVE-2026-53829, CVE-2026-26320): what does not fit makes no question.
 #[test]
 fn a_question_is_whole() {

@@ -295,6 +295,17 @@ fn what_cannot_be_shown_whole_is_not_asked() {
     assert_eq!(is(&decide(&policy(), &none(), &unboxed(script(&"a".repeat(8_000))))), Is::AsksOnce);
 }
 
+/// Of bytes that are no text a question could say their number and their hash, which is nothing to decide on.
+#[test]
+fn what_is_no_text_is_not_asked() {
+    let write = |path: &str| inside(What::Write(Change::new(path.into(), Some(b"a"), vec![0xff])));
+    assert_eq!(is(&decide(&policy(), &none(), &write("/ws/a"))), Is::Inside);
+    let Verdict::Forbid(words) = decide(&policy(), &none(), &write("/home/eve/a")) else { panic!("is forbidden") };
+    assert!(words.contains("no text"), "{words}");
+    let over = inside(What::Write(Change::new("/home/eve/a".into(), Some(&[0xff]), b"a\n".to_vec())));
+    assert_eq!(is(&decide(&policy(), &none(), &over)), Is::AsksOnce);
+}
+
 #[test]
 fn a_question_says_why() {
     let ask = |action: Action| match decide(&policy(), &none(), &action) {
