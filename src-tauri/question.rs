@@ -19,6 +19,8 @@ pub fn title(approval: &Approval) -> String {
         ActionKind::Exec => "run a program",
         ActionKind::Script => "run a shell script",
         ActionKind::Read => "read a file",
+        ActionKind::List => "see what is in a folder",
+        ActionKind::Search => "read everything in a folder",
         ActionKind::Write => "change a file",
         ActionKind::Fetch => "fetch from the web",
         ActionKind::Message => "send a message",

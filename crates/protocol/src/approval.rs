@@ -111,7 +111,12 @@ pub enum ActionKind {
     Exec,
     /// Text that a shell runs.
     Script,
+    /// One file.
     Read,
+    /// The names in a folder.
+    List,
+    /// A folder, with every file that is in it and below.
+    Search,
     Write,
     Fetch,
     Message,

@@ -53,8 +53,12 @@ pub struct Action {
 pub enum What {
     Exec(Command),
     Script(Script),
-    /// Canonical path.
+    /// One file. Canonical path, as of the two that follow.
     Read(PathBuf),
+    /// The names in a folder.
+    List(PathBuf),
+    /// A folder with all that is below it, or a file.
+    Search(PathBuf),
     Write(Change),
     Fetch(Fetch),
     Message(Message),
@@ -282,6 +286,14 @@ impl Action {
                 fields.text("read");
                 fields.path(path);
             }
+            What::List(path) => {
+                fields.text("list");
+                fields.path(path);
+            }
+            What::Search(path) => {
+                fields.text("search");
+                fields.path(path);
+            }
             What::Write(Change { path, before, content, diff }) => {
                 fields.text("write");
                 fields.path(path);
@@ -354,6 +366,14 @@ impl Action {
             }
             What::Read(path) => {
                 shown.kind = ActionKind::Read;
+                shown.path = Some(escaped_path(path));
+            }
+            What::List(path) => {
+                shown.kind = ActionKind::List;
+                shown.path = Some(escaped_path(path));
+            }
+            What::Search(path) => {
+                shown.kind = ActionKind::Search;
                 shown.path = Some(escaped_path(path));
             }
             What::Write(change) => {

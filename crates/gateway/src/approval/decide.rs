@@ -192,7 +192,7 @@ fn never(policy: &Policy, action: &Action) -> Option<String> {
         });
     }
     let file = match &action.what {
-        What::Read(path) => Some(path.as_path()),
+        What::Read(path) | What::List(path) | What::Search(path) => Some(path.as_path()),
         What::Write(change) => Some(change.path.as_path()),
         _ => None,
     };
@@ -245,7 +245,7 @@ fn stays_inside(policy: &Policy, action: &Action) -> bool {
         What::Exec(_) | What::Script(_) => {
             is_isolated(policy, action) && no_further && unseen(policy, action).next().is_none()
         }
-        What::Read(path) => path.starts_with(&policy.workspace) && no_further,
+        What::Read(path) | What::List(path) | What::Search(path) => path.starts_with(&policy.workspace) && no_further,
         What::Write(change) => change.path.starts_with(&policy.workspace) && no_further,
         What::Fetch(_) | What::Message(_) | What::Cron(_) | What::Node(_) | What::External(_) => false,
     }
@@ -286,6 +286,11 @@ fn reasons(policy: &Policy, action: &Action) -> Vec<String> {
         }
         What::Exec(_) | What::Script(_) => {}
         What::Read(_) => why.push("It reads a file beyond the workspace.".to_owned()),
+        What::List(_) => why.push("It lists a folder beyond the workspace: the names of what is in it.".to_owned()),
+        What::Search(_) => why.push(
+            "It searches beyond the workspace: it may read every file there and in all folders below, hidden ones too."
+                .to_owned(),
+        ),
         What::Write(_) => why.push("It writes a file beyond the workspace.".to_owned()),
         What::Fetch(_) => why.push("It loads a page from the network.".to_owned()),
         What::Message(_) => why.push("It sends a message in your name.".to_owned()),

@@ -76,7 +76,9 @@ fn check(request: &RequestedAction) -> Result<(), String> {
     let (there, what) = match request.kind {
         ActionKind::Exec => (!request.argv.is_empty(), "argv"),
         ActionKind::Script => (request.script.is_some(), "script"),
-        ActionKind::Read | ActionKind::Write => (request.path.is_some(), "path"),
+        ActionKind::Read | ActionKind::List | ActionKind::Search | ActionKind::Write => {
+            (request.path.is_some(), "path")
+        }
         ActionKind::Fetch => (request.url.is_some(), "url"),
         ActionKind::Message | ActionKind::Cron | ActionKind::Node | ActionKind::External => {
             (request.script.is_some() || !request.argv.is_empty(), "argv` or `script")
@@ -205,6 +207,8 @@ mod tests {
             ActionKind::Exec,
             ActionKind::Script,
             ActionKind::Read,
+            ActionKind::List,
+            ActionKind::Search,
             ActionKind::Write,
             ActionKind::Fetch,
             ActionKind::Message,

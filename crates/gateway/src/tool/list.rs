@@ -41,7 +41,7 @@ impl Tool for List {
         Box::pin(async move {
             let Args { path } = arguments(args)?;
             let place = context.find(path.unwrap_or_else(|| ".".to_owned())).await?;
-            context.permit(What::Read(place.path.clone())).await?;
+            context.permit(What::List(place.path.clone())).await?;
             let places = context.places.clone();
             let untrusted = (!place.inside).then(|| format!("the folder {}", place.path.display()));
             let (mut entries, more) = blocking(move || {

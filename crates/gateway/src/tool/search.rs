@@ -88,7 +88,7 @@ impl Tool for Search {
                 return Err(Failed::new("give `pattern` for what is in files, `glob` for their names, or both"));
             }
             let place = context.find(args.path.clone().unwrap_or_else(|| ".".to_owned())).await?;
-            context.permit(What::Read(place.path.clone())).await?;
+            context.permit(What::Search(place.path.clone())).await?;
             let untrusted = (!place.inside).then(|| format!("the folder {}", place.path.display()));
             let places = context.places.clone();
             let stop = context.stopped();

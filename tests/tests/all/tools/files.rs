@@ -118,12 +118,17 @@ async fn beyond_the_workspace_is_asked() {
         ("read", json!({ "path": "away/letter" })),
         ("write", json!({ "path": "away/new", "content": "x" })),
         ("list", json!({ "path": outside })),
+        ("search", json!({ "path": outside, "pattern": "." })),
     ];
     let told = run(&model, &mut client, "no", Some("deny"), &calls).await;
-    let paths: Vec<_> = told.asked.iter().map(|asked| asked["action"]["path"].clone()).collect();
-    let expected =
-        ["letter", "new", ""].map(|name| json!(outside.join(name).components().collect::<std::path::PathBuf>()));
-    assert_eq!(paths, expected);
+    let asked: Vec<_> =
+        told.asked.iter().map(|asked| (asked["action"]["kind"].clone(), asked["action"]["path"].clone())).collect();
+    let expected = [("read", "letter"), ("write", "new"), ("list", ""), ("search", "")]
+        .map(|(kind, name)| (json!(kind), json!(outside.join(name).components().collect::<std::path::PathBuf>())));
+    assert_eq!(asked, expected);
+    // One yes to a search is one to every file below.
+    let why = told.asked[3]["why"].as_str().expect("words");
+    assert!(why.contains("every file there and in all folders below"), "{why}");
     assert!(
         told.results().iter().all(|(is_error, words)| *is_error && words.contains("denied")),
         "{:?}",

@@ -18,6 +18,11 @@ test("several files have a row each", () => {
   expect(texts({ action: { kind: "read", argv: [], path: "/a\nwrites /b" } })).toEqual([["|/a", "|writes /b"]]);
 });
 
+test("a folder is called one", () => {
+  const titleOf = (kind: "read" | "list" | "search") => blocksOf(approval({ action: { kind, argv: [], path: "/home/me" } }).action)[0]!.title;
+  expect((["read", "list", "search"] as const).map(titleOf)).toEqual(["File", "Folder", "Folder"]);
+});
+
 test("a change names its file, and counts", () => {
   const action = { kind: "write" as const, argv: [], path: "/w/report.md", diff: "@@ -1 +1 @@\n-a\n+b\n" };
   expect(texts({ action })).toEqual([["|/w/report.md"], ["−|a", "+|b"]]);

@@ -18,6 +18,8 @@ export interface Block {
   note?: string;
 }
 
+/** Kinds whose path is a folder. */
+const OF_FOLDERS: readonly string[] = ["list", "search"];
 const SIGNS = { add: "+", remove: "−", same: "", gap: "⋯", note: "" };
 
 export function blocksOf(action: ApprovalAction): Block[] {
@@ -30,7 +32,7 @@ export function blocksOf(action: ApprovalAction): Block[] {
   if (argv.length > 0) blocks.push({ title: t.approvals.what.exec, rows: argumentRows(action) });
   if (script !== undefined) blocks.push({ title: t.approvals.what.script, rows: scriptRows(script) });
   if (url !== undefined) blocks.push(plain(t.approvals.what.fetch, url));
-  if (path !== undefined) blocks.push(plain(t.approvals.file, path));
+  if (path !== undefined) blocks.push(plain(OF_FOLDERS.includes(kind) ? t.approvals.folder : t.approvals.file, path));
   if (diff !== undefined) {
     const lines = readChange(diff);
     const { added, removed } = countChange(lines);

@@ -89,6 +89,9 @@ fn everything_frozen_is_in_the_digest() {
         script("rg a b "),
         inside(What::Read("/ws/a".into())),
         inside(What::Read("/ws/b".into())),
+        // A file that is to be read is not all that is below a folder of that name.
+        inside(What::List("/ws/a".into())),
+        inside(What::Search("/ws/a".into())),
         inside(write("/ws/a")),
         inside(write("/ws/b")),
         inside(What::Write(Change::new("/ws/a".into(), None, b"b\n".to_vec()))),
@@ -140,6 +143,14 @@ fn all_that_runs_is_shown() {
     assert_eq!(action.shown(), shown);
     let shown = script("if x; then\n  y \u{202e}\nfi").shown();
     assert_eq!((shown.kind, shown.script.as_deref()), (ActionKind::Script, Some("if x; then\n  y \\u{202e}\nfi")));
+    for (what, kind) in [
+        (What::Read("/x".into()), ActionKind::Read),
+        (What::List("/x".into()), ActionKind::List),
+        (What::Search("/x".into()), ActionKind::Search),
+    ] {
+        let shown = inside(what).shown();
+        assert_eq!((shown.kind, shown.path.as_deref()), (kind, Some("/x")));
+    }
     let shown = inside(write("/ws/a")).shown();
     assert_eq!(shown.diff.as_deref(), Some("@@ -1 +1 @@\n-a\n+b\n"));
     let shown = inside(message("1\u{200b}")).shown();

@@ -97,6 +97,10 @@ fn the_table() {
         ("a script outside", unboxed(script("a")), [No, AsksOnce, No, Full, AsksOnce, No]),
         ("reads inside", inside(What::Read("/ws/a".into())), [Inside, Inside, Inside, Full, Inside, Inside]),
         ("reads elsewhere", inside(What::Read("/etc/hosts".into())), [No, AsksOnce, No, Full, AsksOnce, No]),
+        ("lists inside", inside(What::List("/ws".into())), [Inside, Inside, Inside, Full, Inside, Inside]),
+        ("lists elsewhere", inside(What::List("/home/eve".into())), [No, AsksOnce, No, Full, AsksOnce, No]),
+        ("searches inside", inside(What::Search("/ws".into())), [Inside, Inside, Inside, Full, Inside, Inside]),
+        ("searches elsewhere", inside(What::Search("/home/eve".into())), [No, AsksOnce, No, Full, AsksOnce, No]),
         ("reads beside", inside(What::Read("/wsx/a".into())), [No, AsksOnce, No, Full, AsksOnce, No]),
         ("writes inside", inside(write("/ws/d/a")), [Inside, Inside, Inside, Full, Inside, Inside]),
         ("writes beside", inside(write("/wsx")), [No, AsksOnce, No, Full, AsksOnce, No]),
@@ -232,6 +236,8 @@ fn nothing_reaches_the_gateways_own_folder() {
                 }
                 for action in [
                     inside(What::Read(path.clone().into())),
+                    inside(What::List(path.clone().into())),
+                    inside(What::Search(path.clone().into())),
                     inside(write(&path)),
                     inside(What::Write(removed)),
                     writing(exec(&["ls"], "/usr/bin/ls"), &path),
@@ -265,8 +271,14 @@ fn paths_are_canonical_or_nothing() {
             if let What::Exec(command) = &mut elsewhere.what {
                 command.cwd = path.into();
             }
-            for action in [inside(What::Read(path.into())), inside(write(path)), writing(script("ls"), path), elsewhere]
-            {
+            for action in [
+                inside(What::Read(path.into())),
+                inside(What::List(path.into())),
+                inside(What::Search(path.into())),
+                inside(write(path)),
+                writing(script("ls"), path),
+                elsewhere,
+            ] {
                 assert_eq!(is(&decide(&policy, &none(), &action)), Is::Forbidden, "{path:?}");
             }
         }
@@ -326,6 +338,11 @@ fn a_question_says_why() {
         "It gets to see /home/eve/key, which nothing in the sandbox sees otherwise. No rule can be saved for it: dash is \
          a shell."
     );
+    // How much is read: one file, the names in a folder, or everything below it.
+    let reading = |what: What| ask(inside(what)).why;
+    assert!(reading(What::Read("/home/eve".into())).starts_with("It reads a file beyond the workspace."));
+    assert!(reading(What::List("/home/eve".into())).starts_with("It lists a folder beyond the workspace"));
+    assert!(reading(What::Search("/home/eve".into())).contains("every file there and in all folders below"));
     let proposed = ask(dig()).proposed.expect("a rule");
     let expected = Rule {
         id: String::new(),
