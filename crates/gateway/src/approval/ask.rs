@@ -194,11 +194,17 @@ impl Approvals {
         if let Stored::Before(row) = stored {
             prepared.place.not_written();
             let id = row.approval.id.clone();
-            self.broker.show(&id, prepared.shown);
             let answer = match self.broker.listen(&id) {
                 Some(listener) => Ok(listener),
                 None => Err(answer_of(&row.approval)),
             };
+            if self.broker.show(&id, prepared.shown) {
+                // Whoever has it before them has seen names alone, and could not allow it.
+                let approval = self.as_it_is(row.approval);
+                if approval.state == ApprovalState::Pending {
+                    self.events.publish(Event::ApprovalRequested(approval));
+                }
+            }
             return Ok(Waiting { id, answer });
         }
         let id = prepared.row.approval.id.clone();

@@ -68,8 +68,9 @@ struct Question {
     due: Due,
     /// Its time has passed; the row does not say so yet.
     over: bool,
-    /// Variables with the values that the model gave them. They are nowhere but here; empty after a restart.
-    shown: Vec<String>,
+    /// Variables with the values that the model gave them. They are nowhere but here: `None` after a restart, until the
+    /// run shows them again.
+    shown: Option<Vec<String>>,
     answer: watch::Sender<Option<Answer>>,
 }
 
@@ -116,9 +117,10 @@ impl Broker {
         FIRST_DELAY * (1 << (count.min(MAX_REFUSALS) - 1))
     }
 
-    /// Takes in a question whose row a former life of the gateway wrote.
-    pub fn restore(&self, id: &str, session_key: &str, run_id: Option<&str>, due: Due) {
-        self.lock().put(id, session_key, run_id, due, vec![]);
+    /// Takes in a question whose row a former life of the gateway wrote. `shown`: its variables, where nothing of them
+    /// was lost.
+    pub fn restore(&self, id: &str, session_key: &str, run_id: Option<&str>, due: Due, shown: Option<Vec<String>>) {
+        self.lock().put(id, session_key, run_id, due, shown);
         self.shared.wake.notify_one();
     }
 
@@ -129,14 +131,18 @@ impl Broker {
 
     /// Its variables as they were shown, where that is more than what is stored.
     pub fn shown(&self, id: &str) -> Option<Vec<String>> {
-        self.lock().questions.get(id).map(|question| question.shown.clone()).filter(|shown| !shown.is_empty())
+        self.lock().questions.get(id).and_then(|question| question.shown.clone()).filter(|shown| !shown.is_empty())
     }
 
-    /// After a restart: a run that asks again knows the values of its variables.
-    pub fn show(&self, id: &str, shown: Vec<String>) {
-        if let Some(question) = self.lock().questions.get_mut(id) {
-            question.shown = shown;
-        }
+    /// Whether it has variables whose values nobody can be shown now.
+    pub fn is_unshown(&self, id: &str) -> bool {
+        self.lock().questions.get(id).is_some_and(|question| question.shown.is_none())
+    }
+
+    /// After a restart: a run that asks again knows the values of its variables. Whether they were not shown before.
+    pub fn show(&self, id: &str, shown: Vec<String>) -> bool {
+        let mut open = self.lock();
+        open.questions.get_mut(id).is_some_and(|question| question.shown.replace(shown).is_none())
     }
 
     /// Whether an answer would still count.
@@ -220,7 +226,7 @@ impl Open {
         session_key: &str,
         run_id: Option<&str>,
         due: Due,
-        shown: Vec<String>,
+        shown: Option<Vec<String>>,
     ) -> watch::Receiver<Option<Answer>> {
         let (answer, listener) = watch::channel(None);
         let (session_key, run_id) = (session_key.to_owned(), run_id.map(str::to_owned));
@@ -262,7 +268,7 @@ impl Place {
     /// The row is on the disk: from now on it can be answered.
     pub fn open(mut self, run_id: Option<&str>, due: Due, shown: Vec<String>) -> watch::Receiver<Option<Answer>> {
         self.writing = false;
-        let listener = self.broker.lock().put(&self.id, &self.session_key, run_id, due, shown);
+        let listener = self.broker.lock().put(&self.id, &self.session_key, run_id, due, Some(shown));
         self.broker.shared.wake.notify_one();
         listener
     }
@@ -311,6 +317,20 @@ mod tests {
         broker.close("a", Answer::Allowed(simpleclaw_protocol::approval::ApprovalDecision::AllowOnce));
         assert_eq!(*listener.borrow_and_update(), Some(Answer::Expired));
         assert!(broker.is_idle());
+    }
+
+    #[tokio::test]
+    async fn values_that_a_restart_lost_are_shown_once_more() {
+        let (broker, start) = (Broker::default(), Instant::now());
+        let due = at(60_000, start + Duration::from_secs(60));
+        broker.restore("bare", "s", Some("r"), due, Some(vec![]));
+        broker.restore("lost", "s", Some("r"), due, None);
+        assert!(!broker.is_unshown("bare") && broker.is_unshown("lost") && !broker.is_unshown("none"));
+        assert_eq!(broker.shown("lost"), None);
+        let shown = || vec!["A=1".to_owned()];
+        assert!(broker.show("lost", shown()), "it was not shown before");
+        assert!(!broker.is_unshown("lost") && broker.shown("lost") == Some(shown()));
+        assert!(!broker.show("lost", shown()) && !broker.show("bare", vec![]) && !broker.show("none", vec![]));
     }
 
     #[tokio::test]

@@ -53,7 +53,10 @@ impl Approvals {
             }
             let left = u64::try_from(approval.expires_at.0 - now.wall).unwrap_or_default();
             let due = Due { wall: approval.expires_at.0, steady: Instant::now() + Duration::from_millis(left) };
-            self.broker.restore(&approval.id, &approval.session_key, approval.run_id.as_deref(), due);
+            // Values of variables are never kept. A program names its variables alone, and nothing of that is lost.
+            let whole = approval.run_id.is_none() || approval.action.env_names.is_empty();
+            let shown = whole.then(Vec::new);
+            self.broker.restore(&approval.id, &approval.session_key, approval.run_id.as_deref(), due, shown);
             parked.extend(approval.run_id);
         }
         Ok(parked)

@@ -46,6 +46,9 @@ pub use reply::{Refused, Reply};
 
 /// Calls that wait for an answer at once, over all connections.
 const MAX_WAITS: usize = 512;
+/// What a question says beside its reasons while the values of its variables are not known.
+const UNSHOWN: &str = "The gateway was restarted: once the run goes on, the values of its variables are shown again, and it \
+                       can be allowed.";
 
 /// The questions of a gateway; clones share them.
 #[derive(Clone)]
@@ -228,6 +231,10 @@ impl Approvals {
         }
         if let Some(shown) = self.broker.shown(&approval.id) {
             approval.action.env_names = shown;
+        }
+        if self.broker.is_unshown(&approval.id) {
+            approval.allowed_decisions.retain(|decision| !decision.allows());
+            approval.why = format!("{} {UNSHOWN}", approval.why);
         }
         if !self.broker.is_open(&approval.id, self.now()) {
             let Verdict { state, by, reason, .. } = expired();

@@ -34,6 +34,8 @@ pub enum Refused {
     /// Somebody or something was first.
     #[error("{}", words_of(.0))]
     Decided(Box<Approval>),
+    #[error("the values of its variables were lost with a restart: it can be allowed once its run shows them again")]
+    Unshown,
     #[error("this decision is not offered here: `allowedDecisions` names those that are")]
     NotOffered,
     #[error("{0}")]
@@ -51,6 +53,9 @@ impl Approvals {
         }
         if row.approval.state != ApprovalState::Pending || !self.broker.is_open(&reply.id, self.now()) {
             return Ok(Err(Refused::Decided(Box::new(self.as_it_is(row.approval)))));
+        }
+        if reply.decision.allows() && self.broker.is_unshown(&reply.id) {
+            return Ok(Err(Refused::Unshown));
         }
         if !row.approval.allowed_decisions.contains(&reply.decision) {
             return Ok(Err(Refused::NotOffered));

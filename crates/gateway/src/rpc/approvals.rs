@@ -291,6 +291,7 @@ fn refused(refusal: Refused) -> WireError {
             }
             WireError::conflict(words).details(outcome)
         }
+        Refused::Unshown => WireError::conflict(words).details(json!({ "reason": "variables" })),
         Refused::NotOffered => WireError::at("/decision", words),
         Refused::Rule(_) => WireError::at("/rule", words),
         Refused::TooManyRules(_) => WireError::new(ErrorCode::TooLarge, words),

@@ -195,6 +195,46 @@ async fn a_question_survives_a_restart() {
     }
 }
 
+/// Values of variables do not outlive the gateway. Until the run goes on and shows them again, the question can be denied
+/// and not allowed; then everybody is told of it anew.
+#[tokio::test]
+async fn what_is_not_shown_cannot_be_allowed() {
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let mut call = asking("echo \"$GREETING\" > ran");
+    call["env"] = json!({ "GREETING": "hello" });
+    script(&model, &[("exec", call)]);
+    client.ok("chat.send", send("main", "go", "r")).await;
+    let waiting = phase(&mut client, "r", "waiting_approval").await;
+    let home = gateway.crash().await;
+    // The next gateway begins paused, so that the run does not go on by itself.
+    let options = SqliteConnectOptions::new().filename(home.path().join("state/gateway.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.expect("opens");
+    let pause = "INSERT INTO meta (key, value) VALUES ('paused', '1') ON CONFLICT (key) DO UPDATE SET value = '1'";
+    sqlx::query(pause).execute(&mut database).await.expect("paused");
+    database.close().await.expect("closes");
+
+    let gateway = Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let listed = client.ok("exec.approval.list", json!({})).await["approvals"][0].clone();
+    assert_eq!((&listed["id"], &listed["action"]["envNames"]), (&waiting["approvalId"], &json!(["GREETING"])));
+    assert_eq!(listed["allowedDecisions"], json!(["deny"]));
+    assert!(listed["why"].as_str().expect("words").contains("shown again"), "{listed}");
+    let yes = json!({ "id": listed["id"], "decision": "allow-once" });
+    let error = client.err("exec.approval.resolve", yes.clone()).await;
+    assert_eq!((&error["code"], &error["details"]["reason"]), (&json!("CONFLICT"), &json!("variables")), "{error}");
+    assert!(client.events_so_far().await.iter().all(|event| event["type"] != "exec.approval.requested"));
+
+    client.ok("gateway.resume", json!({})).await;
+    let told = client.event_named("exec.approval.requested").await["payload"].clone();
+    assert_eq!((&told["id"], &told["action"]["envNames"]), (&listed["id"], &json!(["GREETING=hello"])));
+    assert_eq!(told["allowedDecisions"], json!(["allow-once", "deny"]));
+    client.ok("exec.approval.resolve", yes).await;
+    let told = follow(&mut client, "r", None).await;
+    assert_eq!((&told.end["state"], told.result().0), (&json!("final"), false), "{}", told.end);
+    assert_eq!(std::fs::read_to_string(workspace(&gateway).join("ran")).expect("it ran"), "hello\n");
+}
+
 /// A command that a crash cut off is not done again: the run ends, and the model later reads that it was interrupted.
 #[tokio::test]
 async fn what_a_crash_cut_off_is_not_done_twice() {

@@ -1,12 +1,19 @@
 import { expect, test } from "vitest";
 import { approval } from "./sample";
-import { add, hurries, timeLeft, without } from "./queue";
+import { add, hurries, shownAs, timeLeft, without } from "./queue";
 
 test("the oldest comes first, and one that is told of twice is there once", () => {
   const at = (id: string, second: number) => approval({ id, createdAt: `2026-11-22T10:00:0${second}.000Z` });
   const waiting = [at("b", 2), at("c", 3), at("a", 1), at("b", 2)].reduce(add, []);
   expect(waiting.map(({ id }) => id)).toEqual(["a", "b", "c"]);
   expect(without(waiting, "b").map(({ id }) => id)).toEqual(["a", "c"]);
+});
+
+test("a question that is told of again with the values of its variables is another one to look at", () => {
+  const [names, values] = ["A", "A=1"].map((variable) => approval({ action: { envNames: [variable] } }));
+  expect(shownAs(names!)).not.toBe(shownAs(values!));
+  expect(shownAs(values!)).toBe(shownAs(approval({ action: { envNames: ["A=1"] }, why: "Another." })));
+  expect([names!, values!].reduce(add, [])).toEqual([values]);
 });
 
 test.each([

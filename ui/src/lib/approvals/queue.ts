@@ -12,6 +12,14 @@ export function without(pending: Approval[], id: string): Approval[] {
   return pending.filter((each) => each.id !== id);
 }
 
+/**
+ * What there is to look at. After a restart a question first has the names of its variables, and is told of anew with
+ * their values: that is another one to look at, whatever was seen of it before.
+ */
+export function shownAs({ id, action }: Approval): string {
+  return JSON.stringify([id, action.envNames]);
+}
+
 /** `29:41`, and `1:02:03` from an hour on; nothing below zero. */
 export function timeLeft(expiresAt: string, now: number): string {
   const seconds = Math.max(0, Math.ceil((Date.parse(expiresAt) - now) / 1000)) || 0;
