@@ -28,6 +28,8 @@ const CONNECT_TIME: Duration = Duration::from_secs(10);
 /// Of one request, to the end of its body.
 const REQUEST_TIME: Duration = Duration::from_secs(30);
 const MAX_ADDRESSES: usize = 32;
+/// Of what a server says outside of its page, in characters.
+const MAX_SAID: usize = 80;
 
 pub struct Fetch;
 
@@ -66,15 +68,22 @@ impl Tool for Fetch {
     }
 
     fn call<'a>(&'a self, context: &'a ToolContext<'a>, args: Value) -> BoxFuture<'a, Result<ToolResult, Failed>> {
-        Box::pin(async move { fetch(context, arguments(args)?).await })
+        Box::pin(async move {
+            match fetch(context, arguments(args)?).await {
+                Ok(result) | Err(result) => Ok(result),
+            }
+        })
     }
 }
 
-async fn fetch(context: &ToolContext<'_>, args: Args) -> Result<ToolResult, Failed> {
+/// An error is the result as well: what a server had a hand in is marked there, as its page would be.
+async fn fetch(context: &ToolContext<'_>, args: Args) -> Result<ToolResult, ToolResult> {
     let mut url = url_of(&args.url)?;
     let mut permitted: Option<String> = None;
-    for _ in 0..=MAX_REDIRECTS {
-        let addresses = resolve(&url).await?;
+    for hop in 0..=MAX_REDIRECTS {
+        // Where a page led here, the name of the host is already its word.
+        let at_hop = |failed: ToolResult| if hop == 0 { failed } else { outside(&url, failed) };
+        let addresses = resolve(&url).await.map_err(|failed| at_hop(failed.into()))?;
         // Another site than the one that was allowed is another question.
         let site = site(&url);
         if permitted.as_deref() != Some(site.as_str()) {
@@ -87,14 +96,16 @@ async fn fetch(context: &ToolContext<'_>, args: Args) -> Result<ToolResult, Fail
             context.permit_action(Action { what, reach, description: None }).await?;
             permitted = Some(site);
         }
-        let response = get(&url, addresses).await?;
-        if let Some(next) = redirected(&url, &response)? {
+        let response = get(&url, addresses).await.map_err(at_hop)?;
+        let next = redirected(&url, &response).map_err(|failed| outside(&url, failed.into()))?;
+        if let Some(next) = next {
             url = next;
             continue;
         }
         let (status, headers) = (response.status(), response.headers().clone());
-        let body = body(response).await?;
-        let (text, raw) = (blocking(move || decode(&headers, body)).await?, args.raw);
+        let body = body(response).await.map_err(at_hop)?;
+        let decoded = blocking(move || decode(&headers, body)).await;
+        let (text, raw) = (decoded.map_err(|failed| outside(&url, failed.into()))?, args.raw);
         let text = blocking(move || Ok(readable(text, raw))).await?;
         return Ok(ToolResult {
             content: part(&url, status, &text, args.offset.unwrap_or(0)),
@@ -102,7 +113,17 @@ async fn fetch(context: &ToolContext<'_>, args: Args) -> Result<ToolResult, Fail
             untrusted: Some(url.to_string()),
         });
     }
-    Err(Failed(format!("{} was redirected more than {MAX_REDIRECTS} times", args.url)))
+    Err(Failed(format!("{} was redirected more than {MAX_REDIRECTS} times", args.url)).into())
+}
+
+/// A failure in words that a server had a hand in.
+fn outside(url: &Url, failed: ToolResult) -> ToolResult {
+    ToolResult { untrusted: Some(url.to_string()), ..failed }
+}
+
+/// The start of what somebody else says.
+fn few(text: &str) -> String {
+    text.chars().take(MAX_SAID).collect()
 }
 
 /// A URL that could be fetched at all.
@@ -116,7 +137,7 @@ fn url_of(text: &str) -> Result<Url, Failed> {
 
 fn check(mut url: Url) -> Result<Url, Failed> {
     if !matches!(url.scheme(), "http" | "https") {
-        return Err(Failed(format!("only http and https are fetched, not {:?}", url.scheme())));
+        return Err(Failed(format!("only http and https are fetched, not {:?}", few(url.scheme()))));
     }
     if !url.username().is_empty() || url.password().is_some() {
         return Err(Failed::new("a URL with a name or a password in it is not fetched"));
@@ -154,12 +175,12 @@ async fn resolve(url: &Url) -> Result<Vec<SocketAddr>, Failed> {
             let looked_up = tokio::time::timeout(RESOLVE_TIME, tokio::net::lookup_host((host, port))).await;
             match looked_up {
                 Ok(Ok(found)) => found.take(MAX_ADDRESSES).collect(),
-                Ok(Err(error)) => return Err(Failed(format!("{host:?} is not found: {error}"))),
-                Err(_) => return Err(Failed(format!("looking for {host:?} took longer than 10 s"))),
+                Ok(Err(error)) => return Err(Failed(format!("{:?} is not found: {error}", few(host)))),
+                Err(_) => return Err(Failed(format!("looking for {:?} took longer than 10 s", few(host)))),
             }
         }
     };
-    reachable(host, found)
+    reachable(&few(host), found)
 }
 
 /// All addresses of a host have to be the internet's: one that is not says that the name is there to lead somewhere
@@ -204,7 +225,7 @@ impl Resolve for Fixed {
     }
 }
 
-async fn get(url: &Url, addresses: Vec<SocketAddr>) -> Result<Response, Failed> {
+async fn get(url: &Url, addresses: Vec<SocketAddr>) -> Result<Response, ToolResult> {
     simpleclaw_adapters::install_tls();
     let client = Client::builder()
         .redirect(redirect::Policy::none())
@@ -224,11 +245,13 @@ async fn get(url: &Url, addresses: Vec<SocketAddr>) -> Result<Response, Failed> 
     request.send().await.map_err(|error| said(url, &error))
 }
 
-fn said(url: &Url, error: &reqwest::Error) -> Failed {
-    let host = url.host_str().unwrap_or_default();
-    let why = match () {
-        () if error.is_timeout() => "it did not answer in time".to_owned(),
-        () if error.is_connect() => "no connection could be made".to_owned(),
+fn said(url: &Url, error: &reqwest::Error) -> ToolResult {
+    let host = few(url.host_str().unwrap_or_default());
+    let failed = |why: &str| ToolResult::from(Failed(format!("{host} could not be fetched: {why}")));
+    match () {
+        () if error.is_timeout() => failed("it did not answer in time"),
+        () if error.is_connect() => failed("no connection could be made"),
+        // HTTP/2 lets a server say why it hangs up.
         () => {
             let mut words = String::new();
             let mut cause: Option<&dyn std::error::Error> = std::error::Error::source(error);
@@ -236,10 +259,9 @@ fn said(url: &Url, error: &reqwest::Error) -> Failed {
                 words = error.to_string();
                 cause = error.source();
             }
-            words
+            outside(url, failed(&few(&words)))
         }
-    };
-    Failed(format!("{host} could not be fetched: {why}"))
+    }
 }
 
 /// Where an answer sends its reader.
@@ -253,8 +275,8 @@ fn redirected(url: &Url, response: &Response) -> Result<Option<Url>, Failed> {
     check(next).map(Some)
 }
 
-async fn body(mut response: Response) -> Result<Vec<u8>, Failed> {
-    let too_large = || Failed(format!("the page is larger than {} MiB", MAX_BODY / 1024 / 1024));
+async fn body(mut response: Response) -> Result<Vec<u8>, ToolResult> {
+    let too_large = || ToolResult::from(Failed(format!("the page is larger than {} MiB", MAX_BODY / 1024 / 1024)));
     let announced = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if announced.is_some_and(|length| length > MAX_BODY as u64) {
         return Err(too_large());
@@ -293,7 +315,7 @@ fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Page, Failed> {
             }
             unpacked
         }
-        other => return Err(Failed(format!("the page is packed in a way that was not asked for: {other:?}"))),
+        other => return Err(Failed(format!("the page is packed in a way that was not asked for: {:?}", few(other)))),
     };
     let kind = header(CONTENT_TYPE);
     let (mime, parameters) = kind.split_once(';').unwrap_or((kind.as_str(), ""));
@@ -304,7 +326,7 @@ fn decode(headers: &HeaderMap, body: Vec<u8>) -> Result<Page, Failed> {
         || mime.ends_with("+xml")
         || matches!(mime, "application/json" | "application/xml" | "application/javascript" | "application/yaml");
     if !textual || body.iter().take(1_024).any(|byte| *byte == 0) {
-        return Err(Failed(format!("the page is no text but {mime:?} ({} bytes)", body.len())));
+        return Err(Failed(format!("the page is no text but {:?} ({} bytes)", few(mime), body.len())));
     }
     let latin = ["iso-8859-1", "latin1", "windows-1252"].iter().any(|name| parameters.contains(name));
     let text = match latin {
@@ -340,172 +362,4 @@ fn part(url: &Url, status: StatusCode, text: &str, offset: usize) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-
-    use super::*;
-
-    /// Class 15 of the advisories: every notation of an address leads to the same refusal, without a name being asked.
-    #[tokio::test]
-    async fn no_notation_of_a_private_address_is_fetched() {
-        for text in [
-            "http://127.0.0.1/",
-            "http://127.1/",
-            "http://0x7f.1/",
-            "http://0x7f000001/",
-            "http://2130706433/",
-            "http://017700000001/",
-            "http://0177.0.0.1/",
-            "http://127.0.0.1./",
-            "http://①②⑦.⓪.⓪.①/",
-            "http://%31%32%37.0.0.1/",
-            "http://0/",
-            "http://0.0.0.0/",
-            "http://[::1]/",
-            "http://[::]/",
-            "http://[0:0:0:0:0:0:0:1]/",
-            "http://[::ffff:127.0.0.1]/",
-            "http://[::ffff:7f00:1]/",
-            "http://[0:0:0:0:0:ffff:7f00:1]/",
-            "http://[::127.0.0.1]/",
-            "http://[64:ff9b::7f00:1]/",
-            "http://[2002:7f00:1::]/",
-            "http://[fe80::1]/",
-            "http://[fd00::1]/",
-            "http://10.0.0.1/",
-            "http://172.16.0.1:8080/",
-            "http://192.168.0.1/",
-            "http://100.64.0.1/",
-            "http://169.254.169.254/latest/meta-data/",
-            "http://[fd00:ec2::254]/",
-            "http://224.0.0.1/",
-            "http://255.255.255.255/",
-        ] {
-            let Ok(url) = url_of(text) else { continue };
-            let failed = resolve(&url).await.expect_err(text);
-            assert!(failed.0.contains("not fetched"), "{text}: {failed}");
-        }
-        // The name that every machine has for itself.
-        for text in ["http://localhost/", "http://LOCALHOST/", "http://localhost./"] {
-            assert!(resolve(&url_of(text).expect("a URL")).await.is_err(), "{text}");
-        }
-    }
-
-    #[test]
-    fn one_address_of_this_machine_refuses_a_name() {
-        let all = |addresses: &[&str]| {
-            let addresses = addresses.iter().map(|address| address.parse().expect("an address"));
-            reachable("example.org", addresses.collect())
-        };
-        assert_eq!(all(&["1.1.1.1:80", "[2606:4700::1111]:80"]).expect("the internet's").len(), 2);
-        for addresses in [
-            &["127.0.0.1:80"][..],
-            &["1.1.1.1:80", "127.0.0.1:80"],
-            &["[::1]:80", "1.1.1.1:80"],
-            &["1.1.1.1:80", "[::ffff:127.0.0.1]:80"],
-            &[],
-        ] {
-            assert!(all(addresses).is_err(), "{addresses:?}");
-        }
-    }
-
-    /// By the time of the connection the name leads to this machine: nobody asks for it again.
-    #[cfg(target_os = "linux")]
-    #[tokio::test]
-    async fn a_connection_goes_to_what_was_looked_at() {
-        use std::io::{BufRead as _, BufReader};
-        use std::net::TcpListener;
-
-        let canary = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        canary.set_nonblocking(true).expect("sets");
-        let port = canary.local_addr().expect("an address").port();
-        let server = TcpListener::bind(("127.0.0.2", port)).expect("the same port of another address");
-        let looked_at = vec![server.local_addr().expect("an address")];
-        let answering = std::thread::spawn(move || {
-            let (mut stream, _) = server.accept().expect("a connection");
-            let lines = BufReader::new(&stream).lines().map_while(Result::ok);
-            lines.take_while(|line| !line.is_empty()).for_each(drop);
-            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").expect("an answer");
-        });
-        let url = url_of(&format!("http://localhost:{port}/")).expect("a URL");
-        let response = get(&url, looked_at.clone()).await.expect("an answer");
-        assert_eq!(response.status(), StatusCode::NO_CONTENT);
-        answering.join().expect("a thread");
-        // Where nobody answers any more, nothing else is tried.
-        assert!(get(&url, looked_at).await.is_err());
-        assert_eq!(canary.accept().expect_err("nobody comes").kind(), std::io::ErrorKind::WouldBlock);
-    }
-
-    #[test]
-    fn what_is_no_page_is_refused() {
-        for text in [
-            "",
-            "example.org",
-            "file:///etc/passwd",
-            "ftp://example.org/",
-            "gopher://127.0.0.1:6379/_x",
-            "javascript:alert(1)",
-            "data:text/plain,x",
-            "http://",
-            "http://user@example.org/",
-            "http://user:secret@example.org/",
-            "http://example.org@127.0.0.1/",
-            "http://./",
-            "http://exa mple.org/",
-            "http://[::1/",
-            "http://example.org:99999/",
-        ] {
-            assert!(url_of(text).is_err(), "{text:?}");
-        }
-        assert!(url_of(&format!("http://example.org/{}", "x".repeat(MAX_URL))).is_err());
-        assert_eq!(url_of("https://Example.org/a#part").expect("a URL").as_str(), "https://example.org/a");
-    }
-
-    #[test]
-    fn one_site() {
-        let site = |text: &str| site(&url_of(text).expect("a URL"));
-        for same in ["http://example.org/", "https://www.example.org/a", "https://example.org./"] {
-            assert_eq!(site(same), "example.org");
-        }
-        assert_ne!(site("https://example.org:8443/"), "example.org");
-        assert_ne!(site("https://evil.example.org/"), "example.org");
-    }
-
-    fn headers(pairs: &[(reqwest::header::HeaderName, &str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), value.parse().expect("a value"))).collect()
-    }
-
-    #[test]
-    fn bodies_become_text_within_bounds() {
-        let html = headers(&[(CONTENT_TYPE, "text/html; charset=utf-8")]);
-        let page = decode(&html, b"<title>T</title><p>one".to_vec()).expect("text");
-        assert_eq!(readable(page, false), "Title: T\n\none");
-        let page = decode(&html, b"<p>one".to_vec()).expect("text");
-        assert_eq!(readable(page, true), "<p>one");
-        let latin = headers(&[(CONTENT_TYPE, "text/plain; charset=ISO-8859-1")]);
-        assert_eq!(readable(decode(&latin, b"caf\xe9".to_vec()).expect("text"), false), "café");
-        for (kind, bytes) in [("image/png", &b"x"[..]), ("text/plain", b"a\0b")] {
-            assert!(decode(&headers(&[(CONTENT_TYPE, kind)]), bytes.to_vec()).is_err(), "{kind}");
-        }
-        let mut bomb = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-        for _ in 0..=MAX_UNPACKED / 65_536 {
-            bomb.write_all(&[b'a'; 65_536]).expect("packs");
-        }
-        let bomb = bomb.finish().expect("packs");
-        assert!(bomb.len() < 64 * 1024);
-        let packed = headers(&[(CONTENT_TYPE, "text/plain"), (CONTENT_ENCODING, "gzip")]);
-        let failed = decode(&packed, bomb).err().expect("is too much");
-        assert!(failed.0.contains("unpacks to more"), "{failed}");
-        assert!(decode(&headers(&[(CONTENT_ENCODING, "br")]), vec![1]).is_err());
-    }
-
-    #[test]
-    fn long_texts_come_in_parts() {
-        let url = url_of("https://example.org/").expect("a URL");
-        let text = "é".repeat(MAX_RESULT);
-        let first = part(&url, StatusCode::OK, &text, 0);
-        assert!(first.ends_with(&format!("go on with offset {MAX_RESULT})")), "{}", &first[first.len() - 80..]);
-        assert!(!part(&url, StatusCode::OK, &text, MAX_RESULT).contains("go on"));
-        assert!(part(&url, StatusCode::OK, "short", 99).ends_with("(200 OK)\n\n"));
-    }
-}
+mod tests;
