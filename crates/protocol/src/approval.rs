@@ -154,6 +154,9 @@ pub struct ApprovalRule {
     pub prefix: bool,
     /// Whether it may reach the network.
     pub network: bool,
+    /// Of a program: whether it holds only for what a sandbox keeps in. Absent in rules of earlier versions: it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandboxed: Option<bool>,
     /// The same in words.
     pub words: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -166,7 +169,8 @@ pub struct ApprovalRule {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct DecidedBy {
-    /// `dialog`, `web`, `cli`, `chat`, `tray`, `program`; `rule` where a rule answered, `gateway` where nobody could.
+    /// `dialog`, `web`, `cli`, `chat`, `tray`, `program`; `rule` where a rule answered a program, which only earlier
+    /// versions let it; `gateway` where nobody could.
     pub surface: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub user: Option<String>,

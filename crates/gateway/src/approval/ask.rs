@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use simpleclaw_protocol::approval::{
-    Approval, ApprovalAction, ApprovalDecision, ApprovalOrigin, ApprovalRule, ApprovalState, DecidedBy,
+    Approval, ApprovalAction, ApprovalDecision, ApprovalOrigin, ApprovalRule, ApprovalState,
 };
 use simpleclaw_protocol::methods::approvals::{AuditAbout, AuditKind};
 use simpleclaw_protocol::{Event, Timestamp};
@@ -15,9 +15,9 @@ use super::broker::{Due, Full, Place};
 use super::decide::Question;
 use super::rule::Rule;
 use super::show::escaped;
-use super::{Answer, Approvals, Waiting, about, answer_of, audit, cut_value, narrow, outside, settle};
+use super::{Answer, Approvals, Waiting, about, answer_of, audit, cut_value, narrow, outside};
 use crate::home::hex;
-use crate::store::approval::{ApprovalRow, Verdict};
+use crate::store::approval::ApprovalRow;
 use crate::store::{self, StoreError, Tx};
 
 /// Longest wait for an answer.
@@ -66,45 +66,22 @@ pub struct Request {
 }
 
 /// A request with its place, just before it is stored.
-pub struct Requested {
-    prepared: Prepared,
-    allowed: Option<String>,
-}
+pub struct Requested(Prepared);
 
 impl Requested {
     pub fn row(&self) -> ApprovalRow {
-        self.prepared.row.clone()
-    }
-
-    /// What a rule says to it; `None`: it is asked.
-    pub fn allowed(&self) -> Option<String> {
-        self.allowed.clone()
+        self.0.row.clone()
     }
 
     /// There is no row of it.
     pub fn not_stored(self) {
-        self.prepared.place.not_written();
+        self.0.place.not_written();
     }
 }
 
-/// Stores a request, and at once the answer where a rule gives it.
-pub async fn store_request(
-    tx: &mut Tx,
-    row: ApprovalRow,
-    allowed: Option<String>,
-    now: i64,
-) -> Result<ApprovalState, StoreError> {
-    let id = row.approval.id.clone();
-    insert(tx, row, now).await?;
-    let Some(words) = allowed else { return Ok(ApprovalState::Pending) };
-    let verdict = Verdict {
-        state: ApprovalState::Allowed,
-        decision: Some(ApprovalDecision::AllowOnce),
-        by: DecidedBy { surface: "rule".to_owned(), user: None, conn_id: None },
-        reason: Some(words),
-    };
-    settle(tx, &id, &verdict, false, now).await?;
-    Ok(verdict.state)
+/// Stores a request.
+pub async fn store_request(tx: &mut Tx, row: ApprovalRow, now: i64) -> Result<(), StoreError> {
+    insert(tx, row, now).await.map(drop)
 }
 
 /// What came of storing a question.
@@ -246,19 +223,16 @@ impl Approvals {
     /// A question of a program or a node, to be stored with [`store_request`].
     pub async fn request(&self, request: Request) -> Result<Requested, Full> {
         let Request { session_key, agent_id, wanted, requesters, timeout } = request;
-        let outside::Wanted { action, why, digest, decisions, proposed, origin, allowed } = wanted;
+        let outside::Wanted { action, why, digest, origin } = wanted;
         let whose = (session_key, agent_id);
-        let approval = self.pending_approval(whose, (None, None), action, why, (decisions, proposed), origin);
-        let prepared = self.prepare(NewQuestion { approval, digest, requesters, timeout }).await?;
-        Ok(Requested { prepared, allowed })
+        let once = (vec![ApprovalDecision::AllowOnce, ApprovalDecision::Deny], None);
+        let approval = self.pending_approval(whose, (None, None), action, why, once, origin);
+        Ok(Requested(self.prepare(NewQuestion { approval, digest, requesters, timeout }).await?))
     }
 
     /// Tells everybody of a request that is on the disk.
-    pub fn requested(&self, requested: Requested) {
-        match requested.allowed {
-            None => drop(self.open(requested.prepared)),
-            Some(_) => requested.prepared.place.not_written(),
-        }
+    pub fn requested(&self, Requested(prepared): Requested) {
+        drop(self.open(prepared));
     }
 }
 

@@ -45,6 +45,8 @@ pub fn stored(rule: &ApprovalRule) -> Rule {
         argv: rule.argv.clone(),
         prefix: rule.prefix,
         network: rule.network,
+        // Rules of earlier versions do not say: the narrower.
+        sandboxed: rule.sandboxed.unwrap_or(true),
         created_at: rule.created_at.unwrap_or_default().0,
         expires_at: rule.expires_at.map(|at| at.0),
     }
@@ -75,6 +77,9 @@ fn narrowed(rule: &ApprovalRule, draft: &RuleDraft, now: i64) -> Result<Approval
     if draft.network && !rule.network {
         return wider("the network");
     }
+    if draft.sandboxed == Some(false) && rule.sandboxed != Some(false) {
+        return wider("no sandbox");
+    }
     match (rule.expires_at, draft.expires_at) {
         (Some(_), None) => return wider("no end"),
         (Some(kept), Some(wanted)) if wanted > kept => return wider("a later end"),
@@ -85,6 +90,7 @@ fn narrowed(rule: &ApprovalRule, draft: &RuleDraft, now: i64) -> Result<Approval
         argv: draft.argv.clone(),
         prefix: draft.prefix,
         network: draft.network,
+        sandboxed: draft.sandboxed.or(rule.sandboxed),
         expires_at: draft.expires_at,
         ..rule.clone()
     })
@@ -103,6 +109,7 @@ mod tests {
             argv: vec!["ls".to_owned(), "docs".to_owned()],
             prefix: true,
             network: true,
+            sandboxed: Some(true),
             words: "old".to_owned(),
             created_at: Some(Timestamp(5)),
             expires_at: Some(Timestamp(1_000)),
@@ -119,6 +126,7 @@ mod tests {
             argv: rule.argv,
             prefix: rule.prefix,
             network: rule.network,
+            sandboxed: rule.sandboxed,
             words: None,
             created_at: None,
             expires_at: rule.expires_at,
@@ -144,7 +152,7 @@ mod tests {
             assert_eq!((changed.id.as_str(), changed.created_at), ("r", Some(Timestamp(5))), "{place}");
             assert_ne!(changed.words, "old", "{place}");
         }
-        let wider: [fn(&mut RuleDraft); 13] = [
+        let wider: [fn(&mut RuleDraft); 14] = [
             |draft| draft.agent_id = Some("other".to_owned()),
             |draft| draft.program = "/usr/bin/sh".to_owned(),
             |draft| drop(draft.argv.pop()),
@@ -158,6 +166,7 @@ mod tests {
             |draft| draft.expires_at = None,
             |draft| draft.expires_at = Some(Timestamp(1_001)),
             |draft| draft.expires_at = Some(Timestamp(100)),
+            |draft| draft.sandboxed = Some(false),
         ];
         for (place, change) in wider.into_iter().enumerate() {
             let mut draft = draft();
@@ -171,6 +180,23 @@ mod tests {
         let mut longer = draft();
         (longer.prefix, longer.argv) = (false, vec!["ls".to_owned(), "docs".to_owned(), "x".to_owned()]);
         assert!(changed(&exact, &longer, now).is_err(), "other arguments than the exact ones");
+    }
+
+    /// A rule that an earlier version kept does not say whether it was made for a sandbox.
+    #[test]
+    fn a_rule_of_an_earlier_version_is_for_the_sandbox() {
+        let mut kept = serde_json::to_value(rule()).expect("JSON");
+        kept.as_object_mut().expect("an object").remove("sandboxed");
+        let kept: ApprovalRule = serde_json::from_value(kept).expect("a rule");
+        assert_eq!(kept.sandboxed, None);
+        assert!(stored(&kept).sandboxed);
+        let to = |sandboxed| changed(&kept, &RuleDraft { sandboxed, ..draft() }, 100).map(|rule| rule.sandboxed);
+        assert_eq!((to(None), to(Some(true))), (Ok(Some(true)), Ok(Some(true))));
+        assert!(to(Some(false)).is_err());
+        // Whoever does not know of it changes nothing.
+        let open = ApprovalRule { sandboxed: Some(false), ..rule() };
+        let to = |sandboxed| changed(&open, &RuleDraft { sandboxed, ..draft() }, 100).map(|rule| rule.sandboxed);
+        assert_eq!((to(None), to(Some(true))), (Ok(Some(false)), Ok(Some(true))));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use simpleclaw_protocol::approval::{ActionKind, ApprovalAction, ApprovalDecision, ApprovalOrigin, ApprovalRule};
+use simpleclaw_protocol::approval::{ActionKind, ApprovalAction, ApprovalOrigin};
 use simpleclaw_protocol::methods::approvals::{ApprovalsTestParams, ApprovalsTestResult, RequestedAction, TestVerdict};
 
 use super::action::{Action, MAX_SHOWN_BYTES, Reach, What};
@@ -19,20 +19,19 @@ pub struct Wanted {
     pub action: ApprovalAction,
     pub why: String,
     pub digest: String,
-    pub decisions: Vec<ApprovalDecision>,
-    pub proposed: Option<ApprovalRule>,
     pub origin: ApprovalOrigin,
-    /// A rule allows it already; which, in words.
-    pub allowed: Option<String>,
 }
 
 /// Reads a request; `Err` is a sentence about what is wrong with it. Reads files: not for a runtime thread. `here`: the
 /// files that it names are those of this machine.
+///
+/// What rules allow is for agents, which the gateway holds to it: none of them answers a program, nor does its question
+/// leave one.
 pub fn wanted(
     request: &RequestedAction,
     why: &str,
     sender: &str,
-    (policy, grants): (&Policy, &Grants),
+    policy: &Policy,
     here: bool,
 ) -> Result<Wanted, String> {
     check(request)?;
@@ -40,12 +39,9 @@ pub fn wanted(
         action: shown(request),
         why: escaped_lines(why),
         digest: digest(request),
-        decisions: vec![ApprovalDecision::AllowOnce, ApprovalDecision::Deny],
-        proposed: None,
         origin: ApprovalOrigin { channel: None, sender: Some(sender.to_owned()), untrusted: vec![] },
-        allowed: None,
     };
-    // A rule is about files that are looked at here, and about nothing else.
+    // Files of another machine cannot be looked at here.
     let resolved = match (request.kind, &request.cwd) {
         (ActionKind::Exec, Some(cwd)) if here && request.env_names.is_empty() => {
             command::resolve(&request.argv, Path::new(cwd), &command::system_path(), None).ok()
@@ -58,13 +54,9 @@ pub fn wanted(
     }
     let reach = Reach { sandboxed: false, network: request.network.unwrap_or(false), writes: vec![] };
     let action = Action { what: What::Exec(command), reach, description: request.description.clone() };
-    match decide(policy, grants, &action) {
+    match decide(policy, &Grants::default(), &action) {
         Verdict::Forbid(words) => return Err(words),
-        Verdict::Allow(because) => wanted.allowed = Some(words(&because)),
-        Verdict::Ask(question) => {
-            wanted.decisions = question.decisions;
-            wanted.proposed = question.proposed.map(|rule| rule.shown());
-        }
+        Verdict::Allow(_) | Verdict::Ask(_) => {}
     }
     wanted.action.program = action.shown().program;
     wanted.digest = action.digest();

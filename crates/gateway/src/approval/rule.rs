@@ -35,6 +35,8 @@ pub struct Rule {
     pub prefix: bool,
     /// Whether it may use the network, which it can where nothing isolates it.
     pub network: bool,
+    /// Whether it holds only for what a sandbox keeps in; always so for `fetch` and `message`, which none has to.
+    pub sandboxed: bool,
     /// Milliseconds since the Unix epoch.
     pub created_at: i64,
     /// As `created_at`; it ends by itself from then on.
@@ -93,6 +95,7 @@ impl Rule {
             argv,
             prefix: false,
             network: reaches_network(policy, action),
+            sandboxed: !is_command(action) || is_isolated(policy, action),
             created_at: 0,
             expires_at: None,
         })
@@ -112,6 +115,8 @@ impl Rule {
             && exact.program == self.program
             && exact.folder == self.folder
             && (self.network || !exact.network)
+            // The same words can do far more where nothing keeps them in.
+            && (exact.sandboxed || !self.sandboxed)
             && !(policy.tainted && exact.network)
     }
 
@@ -122,11 +127,10 @@ impl Rule {
 
     /// Whether it is one of the rules that there may be, whoever wrote it.
     pub fn check(&self) -> Result<(), NoRule> {
-        let commands = !matches!(self.program.as_str(), FETCH | MESSAGE);
         if self.argv.iter().any(|word| word.contains('\0')) || self.argv.is_empty() {
             return Err(NoRule::Malformed("A rule has one word at least, and none with a NUL byte."));
         }
-        if !commands {
+        if !self.is_of_program() {
             return match (self.prefix, &self.folder) {
                 (false, None) => Ok(()),
                 _ => Err(NoRule::Malformed("A rule for pages or messages is exact, and has no folder.")),
@@ -144,6 +148,10 @@ impl Rule {
         }
         let called = self.argv.first().map(String::as_str).unwrap_or_default();
         no_program(path, called)
+    }
+
+    fn is_of_program(&self) -> bool {
+        !matches!(self.program.as_str(), FETCH | MESSAGE)
     }
 
     /// What it allows, for a person to read.
@@ -166,7 +174,8 @@ impl Rule {
                 };
                 let folder = self.folder.as_deref().map(escaped_path).unwrap_or_default();
                 let network = if self.network { "with" } else { "without" };
-                format!("run {}: {words}, {how}, in {folder}, {network} the network", escaped(program))
+                let held = if self.sandboxed { "" } else { ", outside of any sandbox" };
+                format!("run {}: {words}, {how}, in {folder}, {network} the network{held}", escaped(program))
             }
         };
         format!("{who} may {what}, {until}.")
@@ -183,6 +192,7 @@ impl Rule {
             argv: self.argv.clone(),
             prefix: self.prefix,
             network: self.network,
+            sandboxed: self.is_of_program().then_some(self.sandboxed),
             words: self.words(),
             created_at: (!self.id.is_empty()).then_some(Timestamp(self.created_at)),
             expires_at: self.expires_at.map(Timestamp),
@@ -197,8 +207,11 @@ pub(super) fn is_isolated(policy: &Policy, action: &Action) -> bool {
 
 /// Whether it may talk to others: it asks to, it is what it does, or nothing stops it.
 fn reaches_network(policy: &Policy, action: &Action) -> bool {
-    let command = matches!(action.what, What::Exec(_) | What::Script(_));
-    action.reach.network || !command || !is_isolated(policy, action)
+    action.reach.network || !is_command(action) || !is_isolated(policy, action)
+}
+
+fn is_command(action: &Action) -> bool {
+    matches!(action.what, What::Exec(_) | What::Script(_))
 }
 
 fn may_have_rule(policy: &Policy, action: &Action, command: &Command) -> Result<(), NoRule> {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
-use simpleclaw_protocol::approval::{Approval, ApprovalRule, DecidedBy};
+use simpleclaw_protocol::approval::{Approval, ApprovalRule, ApprovalState, DecidedBy};
 use simpleclaw_protocol::handshake::ClientRole;
 use simpleclaw_protocol::methods::approvals::{
     ApprovalHistory, ApprovalHistoryParams, ApprovalHistoryResult, ApprovalList, ApprovalListResult, ApprovalRequest,
@@ -98,10 +98,9 @@ async fn request(
     let mut policy = policy(runtime, &session, key.agent()).await?;
     // Whoever asks wants a person's word, whatever agents may do without one; and nothing here holds it.
     (policy.mode, policy.enforced, policy.require_sandbox) = (Mode::Ask, false, false);
-    let grants = runtime.approvals.grants(&key.to_string(), key.agent()).await?;
     let sender = format!("{} ({})", caller.instance_id.as_deref().unwrap_or(&caller.conn_id), caller.mode);
     let (action, why, here) = (params.action, params.why, caller.principal.role == ClientRole::Operator);
-    let wanted = blocking(move || outside::wanted(&action, &why, &sender, (&policy, &grants), here)).await?;
+    let wanted = blocking(move || outside::wanted(&action, &why, &sender, &policy, here)).await?;
     let wanted = wanted.map_err(|words| WireError::at("/action", words))?;
     let request = Request {
         session_key: key.to_string(),
@@ -115,13 +114,13 @@ async fn request(
         (error.retryable, error.retry_after_ms) = (true, Some(RETRY_MS));
         error
     })?;
-    let (row, allowed, now) = (requested.row(), requested.allowed(), runtime.clock.now_ms());
+    let (row, now) = (requested.row(), runtime.clock.now_ms());
     let stored = claim
         .once(&runtime.store, now, move |tx| {
             Box::pin(async move {
                 let (id, expires_at) = (row.approval.id.clone(), row.approval.expires_at);
-                let state = approval::store_request(tx, row, allowed, now).await?;
-                Ok(Ok(ApprovalRequestResult { id, expires_at, state }))
+                approval::store_request(tx, row, now).await?;
+                Ok(Ok(ApprovalRequestResult { id, expires_at, state: ApprovalState::Pending }))
             })
         })
         .await;

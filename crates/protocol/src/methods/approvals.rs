@@ -90,7 +90,7 @@ pub struct ApprovalRequestResult {
     /// For `exec.approval.wait`.
     pub id: String,
     pub expires_at: Timestamp,
-    /// `pending`, or `allowed` where a rule allows it already.
+    /// `pending`: rules are for agents, and none answers a program.
     pub state: ApprovalState,
 }
 
@@ -131,6 +131,9 @@ pub struct RuleDraft {
     pub argv: Vec<String>,
     pub prefix: bool,
     pub network: bool,
+    /// As in the rule where absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sandboxed: Option<bool>,
     /// Not looked at: the gateway writes them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 65536))]

@@ -1,14 +1,16 @@
 //! `simpleclaw approvals` and `simpleclaw audit verify`.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use simpleclaw_tests::{Encoding, Gateway};
 
 use super::{ask, asker, now, question};
+use crate::chat::{send, with_model};
 use crate::clients::cli::run;
+use crate::tools::{follow, script};
 
 #[tokio::test]
 async fn the_command_line() {
-    let gateway = Gateway::start().await;
+    let (model, gateway) = with_model("").await;
     let mut program = asker(&gateway).await;
     let mut person = gateway.connect(Encoding::Json).await;
     let home = gateway.home.clone();
@@ -32,13 +34,13 @@ async fn the_command_line() {
     let denied = run(&home, &["approvals", "deny", &two, "--reason", "no"]).await;
     assert_eq!((denied.code, &now(&mut person, &two).await["reason"]), (Some(0), &json!("no")), "{}", denied.stderr);
 
-    let listing = json!({
-        "action": { "kind": "exec", "argv": ["ls", "share"], "cwd": "/usr" },
-        "why": "a test",
-        "idempotencyKey": "listing",
-    });
-    let id = ask(&mut program, listing).await;
-    assert_eq!(run(&home, &["approvals", "allow", &id, "--always"]).await.code, Some(0));
+    script(&model, &[("exec", json!({ "argv": ["ls", "."], "network": true }))]);
+    person.ok("chat.send", send("main", "go", "listing")).await;
+    let asked = |event: &Value| event["type"] == "exec.approval.requested" && event["payload"]["runId"] == "listing";
+    let asked = person.event_where("the agent's question", asked).await;
+    let id = asked["payload"]["id"].as_str().expect("an id");
+    assert_eq!(run(&home, &["approvals", "allow", id, "--always"]).await.code, Some(0));
+    assert!(!follow(&mut person, "listing", None).await.result().0);
     let rules = run(&home, &["approvals", "rules", "--json"]).await.json();
     let rule = rules["rules"][0]["id"].as_str().expect("a rule").to_owned();
     let shown = run(&home, &["approvals", "rules"]).await;

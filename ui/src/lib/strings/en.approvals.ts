@@ -109,6 +109,7 @@ export const approvals = {
     ruleDays: (days: number) => (days === 0 ? "until it is removed" : plural(days, "day", "days")),
     ruleNetwork: "with the network",
     ruleOffline: "without the network",
+    ruleOpen: "outside of any sandbox",
     ruleSave: "Save and allow",
     cancel: "Cancel",
 

@@ -137,6 +137,7 @@ fn where_nothing_isolates_everything_but_an_exact_rule_asks() {
     let nothing = Policy { enforced: false, ..policy() };
     let exact = Rule::exact(&nothing, &dig()).expect("a rule");
     let saved = |rule: Rule| Grants { saved: vec![rule], ..none() };
+    let of_the_sandbox = Rule::exact(&policy(), &dig()).expect("a rule");
     for (action, grants, expected) in [
         (exec(&["ls"], "/usr/bin/ls"), none(), Is::Asks),
         // What the tool says of a sandbox that is not there does not count.
@@ -145,6 +146,7 @@ fn where_nothing_isolates_everything_but_an_exact_rule_asks() {
         (dig(), saved(exact.clone()), Is::Ruled),
         (dig(), saved(Rule { prefix: true, ..exact.clone() }), Is::Asks),
         (dig(), saved(Rule { network: false, ..exact }), Is::Asks),
+        (dig(), saved(of_the_sandbox), Is::Asks),
         (inside(What::Read("/ws/a".into())), none(), Is::Inside),
     ] {
         let verdict = decide(&nothing, &grants, &action);
@@ -352,6 +354,7 @@ fn a_question_says_why() {
         argv: vec!["dig".into(), "a.example".into()],
         prefix: false,
         network: true,
+        sandboxed: true,
         created_at: 0,
         expires_at: None,
     };

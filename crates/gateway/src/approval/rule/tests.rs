@@ -294,9 +294,31 @@ fn a_rule_without_the_network_gives_none() {
     let mut plain = dig();
     plain.reach = Reach::default();
     assert!(!offline.covers(&nothing, &plain, 0));
-    assert!(rule().covers(&nothing, &plain, 0), "an exact rule holds without isolation");
     let proposed = Rule::exact(&nothing, &plain).expect("a rule");
     assert!(proposed.network);
+    assert!(proposed.covers(&nothing, &plain, 0), "an exact rule holds without isolation");
+}
+
+/// `sandbox: off`, or a machine that cannot isolate any more: what was allowed within the sandbox is asked anew.
+#[test]
+fn a_rule_of_the_sandbox_ends_with_it() {
+    let nothing = Policy { enforced: false, ..policy() };
+    let mut plain = dig();
+    plain.reach = Reach::default();
+    for action in [&plain, &dig()] {
+        assert!(rule().sandboxed && !rule().covers(&nothing, action, 0), "{action:?}");
+        let open = Rule::exact(&nothing, action).expect("a rule");
+        assert!(!open.sandboxed && open.covers(&nothing, action, 0), "{action:?}");
+        // What may run without walls may run within them.
+        assert!(open.covers(&policy(), &dig(), 0), "{action:?}");
+    }
+    // What is no program has no walls to lose.
+    for what in [message("1"), fetch("https://a.example/")] {
+        let action = Action { what, reach: Reach::default(), description: None };
+        let rule = Rule::exact(&policy(), &action).expect("a rule");
+        assert!(rule.sandboxed && rule.covers(&nothing, &action, 0), "{action:?}");
+        assert_eq!(rule.shown().sandboxed, None);
+    }
 }
 
 #[test]
@@ -430,6 +452,9 @@ fn a_rule_in_words() {
         "main may run /usr/bin/dig: dig \"a b\\u{202e}\", followed by any words that are no options and no absolute \
          paths, in /ws, without the network, until you revoke it."
     );
+    let open = Rule { sandboxed: false, ..first.clone() };
+    assert!(open.words().contains("in /ws, without the network, outside of any sandbox, until"), "{}", open.words());
+    assert_eq!((first.shown().sandboxed, open.shown().sandboxed), (Some(true), Some(false)));
     let pages = Rule::exact(&policy(), &inside(fetch("https://a.example/x"))).expect("a rule");
     assert_eq!(pages.words(), "The agent may fetch any page of https://a.example, until you revoke it.");
     let message = Rule::exact(&policy(), &inside(message("42"))).expect("a rule");
