@@ -14,7 +14,7 @@ use super::place::{Place, Places};
 use super::{Failed, Temp, blocking};
 use crate::agent::Agent;
 use crate::approval::action::{Action, Reach, What};
-use crate::approval::decide::{Policy, Verdict, decide};
+use crate::approval::decide::{Because, Policy, Verdict, decide};
 use crate::approval::{Answer, Ask};
 use crate::config::SandboxUse;
 use crate::session::{Context, RunPlace, Sessions};
@@ -128,7 +128,12 @@ impl<'a> ToolContext<'a> {
         let policy = self.policy(&session).await?;
         let grants = self.gateway.approvals.grants(&self.run.session_key, &self.agent.id).await?;
         let mut question = match decide(&policy, &grants, &action) {
-            Verdict::Allow(_) => return Ok(Permitted { action, approval_id: None }),
+            Verdict::Allow(Because::Inside) => return Ok(Permitted { action, approval_id: None }),
+            // A rule or the mode opened what is beyond its limits.
+            Verdict::Allow(_) => {
+                self.note(None, &action).await?;
+                return Ok(Permitted { action, approval_id: None });
+            }
             Verdict::Forbid(words) => return Err(Failed(words)),
             Verdict::Ask(question) => question,
         };
@@ -154,10 +159,7 @@ impl<'a> ToolContext<'a> {
         let (id, answer) = self.ask(ask).await?;
         let words = match answer {
             Answer::Allowed(_) => {
-                // A program is noted when it starts; everything else is done by the caller, now.
-                if !matches!(action.what, What::Exec(_) | What::Script(_)) {
-                    self.record(Some(&id), &action, "none").await?;
-                }
+                self.note(Some(&id), &action).await?;
                 return Ok(Permitted { action, approval_id: Some(id) });
             }
             Answer::Denied { words } if words.trim().is_empty() => "the user denied this".to_owned(),
@@ -194,6 +196,14 @@ impl<'a> ToolContext<'a> {
         // What this call asked in a former life of the gateway, where that was something else.
         self.gateway.approvals.cancel_of_run(&self.run.id, "it was asked anew").await;
         Ok((id, answer))
+    }
+
+    /// Records what was allowed and is done by the caller, now. A program is recorded when it starts.
+    async fn note(&self, approval_id: Option<&str>, action: &Action) -> Result<(), Failed> {
+        match action.what {
+            What::Exec(_) | What::Script(_) => Ok(()),
+            _ => self.record(approval_id, action, "none").await,
+        }
     }
 
     /// Writes into the record what is about to be done. An answer is good for one time.

@@ -296,7 +296,8 @@ pub enum AuditKind {
     RuleAdded,
     RuleChanged,
     RuleRemoved,
-    /// Something that was allowed, by an answer, a rule or the policy, was started.
+    /// Something that was allowed, by an answer, a rule or the policy, was started. What file tools do within the workspace
+    /// is not noted, unless everything is allowed.
     Launched,
 }
 

@@ -163,6 +163,10 @@ async fn a_session_forgets_with_its_reset() {
     assert!(first.result().1.contains("no connection"), "{:?}", first.result());
     assert_eq!(rules(&mut person).await["rules"], json!([]), "it is not saved");
     run(&model, &mut person, "second", None, &calls).await;
+    // By an answer, and by the rule.
+    let launched = person.ok("exec.approval.history", json!({ "kind": "launched" })).await["entries"].clone();
+    let by: Vec<_> = launched.as_array().expect("rows").iter().map(|row| &row["approvalId"]).collect();
+    assert_eq!(by, [&Value::Null, &first.asked[0]["id"]]);
     script(&model, &calls);
     person.ok("chat.send", send("agent:main:other", "go", "other")).await;
     assert_eq!(follow(&mut person, "other", Some("deny")).await.asked.len(), 1);

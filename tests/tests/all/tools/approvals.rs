@@ -152,6 +152,48 @@ async fn what_cannot_be_recorded_is_not_done() {
     assert_eq!(verified(&mut client).await["ok"], true);
 }
 
+/// What a rule or the mode allows is on record as what a person allowed is, and is not done where it cannot be. What file
+/// tools do in the workspace is nobody's to allow.
+#[tokio::test]
+async fn what_nobody_was_asked_about_is_on_record() {
+    let launched = json!({ "kind": "launched" });
+    let outside = tempfile::tempdir().expect("a folder");
+    let outside = outside.path().canonicalize().expect("canonical");
+    let letter = outside.join("letter");
+    let (model, gateway) = with_model("tools: {exec: {mode: full}}").await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    let calls = [
+        ("write", json!({ "path": letter, "content": "dear" })),
+        ("read", json!({ "path": letter })),
+        ("list", json!({ "path": outside })),
+        ("search", json!({ "path": outside, "pattern": "." })),
+    ];
+    let told = run(&model, &mut client, "r", None, &calls).await;
+    assert!(told.results().iter().all(|(is_error, _)| !is_error), "{:?}", told.results());
+    let rows = client.ok("exec.approval.history", launched.clone()).await["entries"].clone();
+    let noted: Vec<_> = rows.as_array().expect("rows").iter().map(|row| row["action"]["kind"].clone()).collect();
+    assert_eq!(noted, ["search", "list", "read", "write"], "newest first");
+    assert_eq!((&rows[3]["action"]["path"], &rows[3]["approvalId"]), (&json!(letter), &Value::Null));
+
+    std::fs::remove_file(&letter).expect("the file");
+    let options = SqliteConnectOptions::new().filename(gateway.home.path().join("state/gateway.db"));
+    let mut database = SqliteConnection::connect_with(&options).await.expect("opens");
+    let refuse = "CREATE TRIGGER no_launches BEFORE INSERT ON audit WHEN NEW.kind = 'launched' \
+                  BEGIN SELECT RAISE(ABORT, 'the record is broken'); END";
+    sqlx::query(refuse).execute(&mut database).await.expect("a trigger");
+    database.close().await.expect("closes");
+    let told = run(&model, &mut client, "refused", None, &calls[..1]).await;
+    assert!(told.result().0 && told.result().1.contains("the record is broken"), "{:?}", told.result());
+    assert!(!letter.exists());
+
+    let (model, gateway) = with_model("").await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    let calls = [("write", json!({ "path": "a", "content": "x" })), ("read", json!({ "path": "a" }))];
+    let told = run(&model, &mut client, "r", None, &calls).await;
+    assert!(told.results().iter().all(|(is_error, _)| !is_error), "{:?}", told.results());
+    assert_eq!(client.ok("exec.approval.history", launched).await["entries"], json!([]));
+}
+
 /// A run that waits is parked over the end of the gateway, graceful or not: the question is there again under its id, the
 /// calls before it are not done twice, and after the answer it goes on.
 #[tokio::test]
