@@ -10,7 +10,7 @@ use simpleclaw_protocol::methods::approvals::{ApprovalsTestParams, ApprovalsTest
 use super::action::{Action, MAX_SHOWN_BYTES, Reach, What};
 use super::command::{self, Parsed};
 use super::decide::{Because, Grants, Policy, Verdict, decide};
-use super::show::{escaped, escaped_lines};
+use super::show::{escaped, escaped_lines, escaped_path};
 use crate::home::hex;
 
 /// What a program or a node wants, made ready to be asked.
@@ -118,7 +118,8 @@ fn digest(request: &RequestedAction) -> String {
     hex(&Sha256::digest(format!("simpleclaw request 1\n{text}")))
 }
 
-/// What would happen to a command, and why. Reads files: not for a runtime thread.
+/// What would happen to a command, and why. Reads files: not for a runtime thread. Whoever wonders may be allowed less
+/// than the gateway is, and is told no more of a file than its name.
 pub fn test(
     params: &ApprovalsTestParams,
     (policy, grants): (&Policy, &Grants),
@@ -144,12 +145,15 @@ pub fn test(
     let mut result = ApprovalsTestResult {
         verdict: TestVerdict::Forbid,
         why: String::new(),
-        action: action.shown(),
+        action: ApprovalAction { path: named(&action), ..action.shown() },
         allowed_decisions: vec![],
         proposed_rule: None,
     };
     match decide(policy, grants, &action) {
-        Verdict::Forbid(words) => result.why = words,
+        Verdict::Forbid(words) => {
+            result.why = words;
+            result.action.path = None;
+        }
         Verdict::Allow(because) => {
             result.verdict = TestVerdict::Allow;
             result.why = words(&because);
@@ -162,6 +166,13 @@ pub fn test(
         }
     }
     Ok(result)
+}
+
+/// The files among the words of a command, without their hashes.
+fn named(action: &Action) -> Option<String> {
+    let What::Exec(command) = &action.what else { return None };
+    let names: Vec<_> = command.files.iter().map(|file| escaped_path(&file.path)).collect();
+    (!names.is_empty()).then(|| names.join("\n"))
 }
 
 fn words(because: &Because) -> String {

@@ -232,7 +232,7 @@ pub struct ApprovalsTestParams {
 pub struct ApprovalsTestResult {
     pub verdict: TestVerdict,
     pub why: String,
-    /// As it would be asked.
+    /// As it would be asked, but that files have no hash here; they are left out where it is forbidden.
     pub action: ApprovalAction,
     /// Of `ask`.
     pub allowed_decisions: Vec<ApprovalDecision>,

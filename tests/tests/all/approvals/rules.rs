@@ -248,3 +248,21 @@ async fn a_command_is_tried_out() {
     assert_eq!(pending(&mut person).await, Vec::<String>::new());
     assert_eq!(verified(&mut person).await["rows"], 0);
 }
+
+/// Whoever may only look learns nothing of what is in files: of those that are named there is no hash, and of those that
+/// are out of reach nothing at all.
+#[tokio::test]
+async fn trying_out_a_command_reads_no_file_for_whoever_asks() {
+    let gateway = Gateway::start().await;
+    let mut reader = gateway.connect_as(Encoding::Json, json!({ "scopes": ["operator.read"] })).await;
+    let folder = workspace(&gateway).canonicalize().expect("canonical");
+    let (script, secrets) = (folder.join("job.sh"), gateway.home.path().join("secrets.yaml"));
+    std::fs::write(&script, "echo x\n").expect("a file");
+    std::fs::write(&secrets, "canary: 1\n").expect("a file");
+    let tested = reader.ok("exec.approvals.test", json!({ "argv": ["sh", script], "network": true })).await;
+    assert_eq!((&tested["verdict"], &tested["action"]["path"]), (&json!("ask"), &json!(script)), "{tested}");
+    assert!(!tested.to_string().contains("SHA-256"), "{tested}");
+    let tested = reader.ok("exec.approvals.test", json!({ "argv": ["sh", secrets] })).await;
+    assert_eq!((&tested["verdict"], &tested["action"]["path"]), (&json!("forbid"), &Value::Null), "{tested}");
+    assert!(!tested.to_string().contains("SHA-256"), "{tested}");
+}
