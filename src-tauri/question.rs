@@ -69,11 +69,21 @@ pub fn box_text(approval: &Approval) -> Option<String> {
     if !action.env_names.is_empty() {
         lines.push(format!("Environment: sets {}", action.env_names.join(", ")));
     }
-    lines.push(match action.sandbox.as_str() {
-        "none" => "May touch: everything that you can; nothing isolates it".to_owned(),
-        sandbox => format!("May touch: its workspace; enforced by {sandbox}"),
-    });
-    lines.push(format!("Network: {}", if action.network { "may use it" } else { "none" }));
+    // As the page says it: only what runs something can be isolated. Where nothing isolates it, nothing holds the
+    // network back either, whether or not it was asked for.
+    if matches!(action.kind, ActionKind::Exec | ActionKind::Script | ActionKind::External) {
+        let isolated = action.sandbox != "none";
+        lines.push(match isolated {
+            true => format!("May touch: its workspace; enforced by {}", action.sandbox),
+            false => "May touch: everything that you can; nothing isolates it".to_owned(),
+        });
+        let network = match (action.network, isolated) {
+            (true, _) => "may use it",
+            (false, true) => "none",
+            (false, false) => "not held back",
+        };
+        lines.push(format!("Network: {network}"));
+    }
     let fits = lines.len() <= BOX_LINES && lines.iter().map(|line| line.chars().count()).sum::<usize>() <= BOX_LENGTH;
     let clear = lines.iter().all(|line| !line.chars().any(|c| c.is_control() && c != '\t'));
     (fits && clear).then(|| lines.join("\n"))
@@ -110,6 +120,31 @@ mod tests {
         asked.action.argv.clear();
         asked.action.script = Some("a\n".repeat(BOX_LINES));
         assert_eq!(box_text(&asked), None);
+    }
+
+    #[test]
+    fn a_box_promises_nothing_of_the_network_that_nothing_holds() {
+        let of = |sandbox: &str, network| {
+            let mut asked = approval("a", 0);
+            (asked.action.sandbox, asked.action.network) = (sandbox.to_owned(), network);
+            box_text(&asked).expect("is short")
+        };
+        for (sandbox, network, words) in [
+            ("bubblewrap", true, "Network: may use it"),
+            ("bubblewrap", false, "Network: none"),
+            ("none", true, "Network: may use it"),
+            ("none", false, "Network: not held back"),
+        ] {
+            let text = of(sandbox, network);
+            assert!(text.lines().any(|line| line == words), "{sandbox}, {network}: {text}");
+        }
+        assert!(of("none", false).contains("nothing isolates it"));
+        // The gateway itself reads a file, and does nothing beyond that.
+        let mut asked = approval("a", 0);
+        (asked.action.kind, asked.action.path) = (ActionKind::Read, Some("/w/notes".into()));
+        (asked.action.sandbox, asked.action.network) = ("none".to_owned(), false);
+        let text = box_text(&asked).expect("is short");
+        assert!(!text.contains("Network") && !text.contains("May touch"), "{text}");
     }
 
     #[test]
