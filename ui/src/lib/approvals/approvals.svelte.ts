@@ -3,7 +3,7 @@ import type { GatewayClient } from "$lib/gateway/client";
 import { GatewayError } from "$lib/gateway/errors";
 import type { Approval, ApprovalDecision, ApprovalRule } from "$lib/gateway/wire";
 import { describe } from "$lib/strings";
-import { add, without } from "./queue";
+import { add, isOfCall, without, type ToolCall } from "./queue";
 
 const SETTLED_KEPT = 50;
 
@@ -75,8 +75,8 @@ export class Approvals {
   }
 
   /** What a tool call waits for or waited for. */
-  ofToolCall(toolCallId: string): Approval | undefined {
-    const is = (each: Approval): boolean => each.toolCallId === toolCallId;
+  ofToolCall(call: ToolCall): Approval | undefined {
+    const is = (each: Approval): boolean => isOfCall(each, call);
     return this.pending.find(is) ?? [...this.settled.values()].findLast(is);
   }
 

@@ -40,3 +40,22 @@ test("a list that is older than what was heard meanwhile neither hides a questio
   await loading;
   expect(approvals.pending).toEqual([]);
 });
+
+test("a chat shows the question of its own call, and never that of another chat whose call has the same id", () => {
+  const { client, tell } = gateway();
+  const approvals = new Approvals(client, "web");
+  const chats = ["agent:main:one", "agent:main:two"];
+  const call = (sessionKey: string) => ({ sessionKey, runId: `run of ${sessionKey}`, id: "call_0" });
+  const found = (): (string | undefined)[] => chats.map((key) => approvals.ofToolCall(call(key))?.id);
+  const ask = (id: string, sessionKey: string): void => {
+    tell("exec.approval.requested", approval({ id, sessionKey, runId: call(sessionKey).runId, toolCallId: "call_0" }));
+  };
+  ask("b", chats[1]!);
+  expect(found()).toEqual([undefined, "b"]);
+  ask("a", chats[0]!);
+  expect(found()).toEqual(["a", "b"]);
+  // Once answered, it is what the call had waited for.
+  tell("exec.approval.resolved", { id: "b", state: "denied" });
+  expect(found()).toEqual(["a", "b"]);
+  expect(approvals.ofToolCall({ ...call(chats[0]!), runId: "an earlier run" })).toBeUndefined();
+});

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { approval } from "./sample";
-import { add, hurries, shownAs, timeLeft, without } from "./queue";
+import { add, hurries, isOfCall, shownAs, timeLeft, without } from "./queue";
 
 test("the oldest comes first, and one that is told of twice is there once", () => {
   const at = (id: string, second: number) => approval({ id, createdAt: `2026-11-22T10:00:0${second}.000Z` });
@@ -14,6 +14,15 @@ test("a question that is told of again with the values of its variables is anoth
   expect(shownAs(names!)).not.toBe(shownAs(values!));
   expect(shownAs(values!)).toBe(shownAs(approval({ action: { envNames: ["A=1"] }, why: "Another." })));
   expect([names!, values!].reduce(add, [])).toEqual([values]);
+});
+
+test("a call asks in its own run and session, whatever ids others have", () => {
+  const call = { sessionKey: "agent:main:main", runId: "r1", id: "call_0" };
+  const asks = (change: Parameters<typeof approval>[0]): boolean => isOfCall(approval({ runId: "r1", toolCallId: "call_0", ...change }), call);
+  expect(asks({})).toBe(true);
+  expect([asks({ runId: "r2" }), asks({ sessionKey: "agent:main:other" }), asks({ toolCallId: "call_1" })]).toEqual([false, false, false]);
+  // A program asks without a run, and no call waits for it.
+  expect(isOfCall(approval({ toolCallId: "call_0" }), { ...call, runId: undefined })).toBe(false);
 });
 
 test.each([

@@ -20,6 +20,18 @@ export function shownAs({ id, action }: Approval): string {
   return JSON.stringify([id, action.envNames]);
 }
 
+/** A call of a tool, as a message has it. */
+export interface ToolCall {
+  sessionKey: string;
+  runId: string | undefined;
+  id: string;
+}
+
+/** Whether it is this call that asks: ids are its run's own, and calls of other runs may have the same. */
+export function isOfCall({ sessionKey, runId, toolCallId }: Approval, call: ToolCall): boolean {
+  return runId !== undefined && runId === call.runId && sessionKey === call.sessionKey && toolCallId === call.id;
+}
+
 /** `29:41`, and `1:02:03` from an hour on; nothing below zero. */
 export function timeLeft(expiresAt: string, now: number): string {
   const seconds = Math.max(0, Math.ceil((Date.parse(expiresAt) - now) / 1000)) || 0;
