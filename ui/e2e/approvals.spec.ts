@@ -84,6 +84,31 @@ test("a long script cannot be allowed before it was seen to its end, by keyboard
   await expect(allow(page)).toBeEnabled();
 });
 
+test("a command cannot be allowed before what stands below it was seen", async ({ page, browser }) => {
+  const envNames = Array.from({ length: 60 }, (_, at) => `VARIABLE_${at}`);
+  await request(browser, { ...exec("env", "status"), envNames });
+  const step = async (scroll: () => Promise<void>): Promise<void> => {
+    await scroll();
+    await page.waitForTimeout(50);
+  };
+  // It says so once the time is over in which nothing can be allowed anyway.
+  const unseen = async (): Promise<void> => {
+    await expect(page.getByText("Scroll through all of it to allow")).toBeVisible();
+    await expect(allow(page)).toBeDisabled();
+  };
+  await open(page, "#/approvals");
+  await expect(card(page).getByRole("listitem").filter({ hasText: "status" })).toBeInViewport();
+  await unseen();
+  await page.mouse.move(640, 400);
+  for (let at = 0; at < 12; at += 1) await step(() => page.mouse.wheel(0, 300));
+  await expect(allow(page)).toBeEnabled();
+  await goToDialog(page);
+  await expect(page.getByRole("listitem").filter({ hasText: "status" })).toBeInViewport();
+  await unseen();
+  for (let at = 0; at < 8; at += 1) await step(() => page.keyboard.press("PageDown"));
+  await expect(allow(page)).toBeEnabled();
+});
+
 test("the oldest comes first, Escape denies it, and Deny all the rest", async ({ page, browser }) => {
   for (const name of ["first", "second", "third"]) await request(browser, exec("env", name));
   await openDialog(page);

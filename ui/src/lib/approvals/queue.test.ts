@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { approval } from "./sample";
-import { add, hurries, isOfCall, shownAs, timeLeft, without } from "./queue";
+import { add, askedKey, hurries, isOfCall, timeLeft, without } from "./queue";
 
 test("the oldest comes first, and one that is told of twice is there once", () => {
   const at = (id: string, second: number) => approval({ id, createdAt: `2026-11-22T10:00:0${second}.000Z` });
@@ -9,11 +9,11 @@ test("the oldest comes first, and one that is told of twice is there once", () =
   expect(without(waiting, "b").map(({ id }) => id)).toEqual(["a", "c"]);
 });
 
-test("a question that is told of again with the values of its variables is another one to look at", () => {
-  const [names, values] = ["A", "A=1"].map((variable) => approval({ action: { envNames: [variable] } }));
-  expect(shownAs(names!)).not.toBe(shownAs(values!));
-  expect(shownAs(values!)).toBe(shownAs(approval({ action: { envNames: ["A=1"] }, why: "Another." })));
-  expect([names!, values!].reduce(add, [])).toEqual([values]);
+test("a question that says more than before is to be read anew, and one that is only told of again is not", () => {
+  const asking = (...envNames: string[]) => approval({ runId: "r1", action: { envNames } });
+  expect(askedKey(asking("GIT_SSH_COMMAND=sh"))).not.toBe(askedKey(asking("GIT_SSH_COMMAND")));
+  expect(askedKey({ ...asking("A"), expiresAt: "2026-11-22T10:40:00.000Z" })).toBe(askedKey(asking("A")));
+  expect(askedKey(approval({ id: "a2" }))).not.toBe(askedKey(approval({ id: "a1" })));
 });
 
 test("a call asks in its own run and session, whatever ids others have", () => {

@@ -12,12 +12,9 @@ export function without(pending: Approval[], id: string): Approval[] {
   return pending.filter((each) => each.id !== id);
 }
 
-/**
- * What there is to look at. After a restart a question first has the names of its variables, and is told of anew with
- * their values: that is another one to look at, whatever was seen of it before.
- */
-export function shownAs({ id, action }: Approval): string {
-  return JSON.stringify([id, action.envNames]);
+/** Tells apart what is to be read: a question that comes again and says more than it did has not been seen yet. */
+export function askedKey({ id, action }: Approval): string {
+  return `${id} ${JSON.stringify(action)}`;
 }
 
 /** A call of a tool, as a message has it. */
