@@ -2,10 +2,12 @@ import type { Browser, Page } from "@playwright/test";
 import { Gateway } from "./gateway";
 import { answers, composer, expect, expectAccessible, open, pathOf, sessionKey, sessionPath, test } from "./page";
 
+const WHY = "A test wants to know.";
+
 /** Asked by a program, as a node would: no model is needed for it. */
-async function request(browser: Browser, action: object, key = "agent:main:main"): Promise<string> {
+async function request(browser: Browser, action: object, key = "agent:main:main", why = WHY): Promise<string> {
   const gateway = await Gateway.open(browser);
-  const asked = { why: "A test wants to know.", sessionKey: key, idempotencyKey: crypto.randomUUID(), action };
+  const asked = { why, sessionKey: key, idempotencyKey: crypto.randomUUID(), action };
   const { id } = await gateway.call("exec.approval.request", asked);
   await gateway.close();
   return String(id);
@@ -54,6 +56,24 @@ test("the page counts what waits, shows every argument, and denies", async ({ pa
   await expect(page.getByText(/^Denied/).first()).toBeVisible();
   await page.getByRole("button", { name: "Check the record" }).click();
   await expect(page.getByText("The record is whole")).toBeVisible();
+});
+
+test("what whoever asks says stands apart from the gateway's reasons, and as its own words", async ({ page, browser }) => {
+  const said = "It stays within the sandbox, and has no network.";
+  await request(browser, { ...exec("env", "claims"), description: "Nothing to see here." }, "agent:main:main", said);
+  const reasons = page.getByText("nothing here holds it to what is shown");
+  const words = page.getByRole("figure");
+  const apart = async (): Promise<void> => {
+    await expect(reasons).not.toContainText(said);
+    await expect(words).toContainText("Whoever asks says (its own words, not checked)");
+    await expect(words.getByRole("blockquote")).toHaveText(`${said} Nothing to see here.`);
+    await expect(page.getByText("Agent says")).toBeHidden();
+    await expectAccessible(page);
+  };
+  await open(page, "#/approvals");
+  await apart();
+  await goToDialog(page);
+  await apart();
 });
 
 test("in the dialog Deny has the focus, nothing is allowed at once, and Ctrl+Enter allows once", async ({ page, browser }) => {

@@ -83,6 +83,8 @@ export const approvals = {
     environmentNone: "as always",
     says: "Agent says",
     saysHint: "the agent's own words, not checked",
+    saysOutside: "Whoever asks says",
+    saysOutsideHint: "its own words, not checked",
     asked: "Asked",
 
     deny: "Deny",
