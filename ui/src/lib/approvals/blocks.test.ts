@@ -29,6 +29,18 @@ test("a change names its file, and counts", () => {
   expect(blocksOf(approval({ action }).action)[1]!.note).toBe("1 line added, 1 removed");
 });
 
+test("a change is called one whoever wants it, and none of its lines passes for one of another kind", () => {
+  const diff = "note\n@@ -1,2 +1,2 @@\n added: b\n-a\n+b\n";
+  const [, change] = blocksOf(approval({ action: { kind: "external", argv: ["tool"], diff } }).action);
+  expect(change!.title).toBe("Change");
+  expect(change!.rows.map(({ name, text }) => `${name}: ${text}`)).toEqual([
+    "beside the change: note",
+    "unchanged: added: b",
+    "removed: a",
+    "added: b",
+  ]);
+});
+
 test("whatever an action has is shown", () => {
   const action = { kind: "external" as const, argv: ["a"], script: "s", url: "https://u.example", path: "/p", diff: "d" };
   expect(blocksOf(approval({ action }).action)).toHaveLength(5);

@@ -23,7 +23,7 @@ const OF_FOLDERS: readonly string[] = ["list", "search"];
 const SIGNS = { add: "+", remove: "−", same: "", gap: "⋯", note: "" };
 
 export function blocksOf(action: ApprovalAction): Block[] {
-  const { argv, script, diff, path, url, kind } = action;
+  const { argv, script, diff, path, url } = action;
   const blocks: Block[] = [];
   const plain = (title: string, text: string): Block => ({
     title,
@@ -36,7 +36,7 @@ export function blocksOf(action: ApprovalAction): Block[] {
   if (diff !== undefined) {
     const lines = readChange(diff);
     const { added, removed } = countChange(lines);
-    blocks.push({ title: t.approvals.what[kind === "write" ? "write" : "exec"], rows: changeRows(lines), note: t.approvals.changeCount(added, removed) });
+    blocks.push({ title: t.approvals.what.write, rows: changeRows(lines), note: t.approvals.changeCount(added, removed) });
   }
   return blocks;
 }
@@ -56,7 +56,9 @@ function scriptRows(script: string): BlockRow[] {
   return script.split("\n").map((text, at) => ({ kind: "line", gutter: String(at + 1), name: t.approvals.line(at + 1), text }));
 }
 
+/** Each has a name: without one, a line could begin with the name of another kind. */
 function changeRows(lines: ChangeLine[]): BlockRow[] {
-  const names: Partial<Record<ChangeLine["kind"], string>> = { add: t.approvals.added, remove: t.approvals.removed, gap: t.approvals.leftOut };
-  return lines.map(({ kind, text }) => ({ kind, gutter: SIGNS[kind], name: names[kind] ?? "", text }));
+  const { added, removed, unchanged, leftOut, beside } = t.approvals;
+  const names: Record<ChangeLine["kind"], string> = { add: added, remove: removed, same: unchanged, gap: leftOut, note: beside };
+  return lines.map(({ kind, text }) => ({ kind, gutter: SIGNS[kind], name: names[kind], text }));
 }

@@ -56,6 +56,8 @@ export const approvals = {
     emptyText: "empty",
     added: "added",
     removed: "removed",
+    unchanged: "unchanged",
+    beside: "beside the change",
     leftOut: "lines that stay as they are",
     changeCount: (added: number, removed: number) => `${plural(added, "line", "lines")} added, ${removed.toLocaleString("en")} removed`,
     hidden: (code: string) => `hidden character ${code}`,
