@@ -3,7 +3,8 @@ import type { CDPSession, Page } from "@playwright/test";
 import { unescaped } from "../src/lib/approvals/marks";
 import { Gateway } from "./gateway";
 import { HOSTILE, LONG } from "./hostile";
-import { expect, open, test } from "./page";
+import { expect, open, sessionKey, test } from "./page";
+import { Provider } from "./provider";
 import { find, ofRole, partsOf, readTree, shownIn, type Node } from "./tree";
 
 /** With the harmless one as many as may wait in one session. */
@@ -11,11 +12,28 @@ const BATCH = 31;
 const HARMLESS = "harmless";
 /** Longer ones are asked as an argument and a script alone: together a question has at most 8 KiB. */
 const SHORT = 60;
+/** Why something is wanted has at most so many characters. */
+const MOST_WHY = 2048;
+const WHY = "A test wants to know.";
+/** Of variables: a program names them alone, with nothing but letters, digits and `_`. */
+const NAMES = ["LD_PRELOAD", "Network", "__proto__", "x".repeat(128)];
 /** Smaller than a desktop's window of the dialog: what is long must be scrolled. */
 const SMALL = { width: 520, height: 480 };
 
-/** What a question shows of a text: as an argument, a script, an address, a file and a folder. */
-type Readings = Record<string, string | undefined>;
+/**
+ * What a question shows of a text: as an argument, a script, an address, a file, a folder, the lines of a change, and what
+ * whoever asks says; and its variables.
+ */
+interface Readings {
+  argument: string;
+  script: string | undefined;
+  url: string | undefined;
+  path: string | undefined;
+  cwd: string | undefined;
+  change: Record<string, string> | undefined;
+  said: string;
+  env: string[] | undefined;
+}
 interface Seen {
   tool: string;
   readings: Readings;
@@ -24,16 +42,38 @@ interface Seen {
 }
 
 function question(text: string, tool: string): object {
-  const places = { url: text, path: text, cwd: text };
-  const action = { kind: "external", argv: [tool, text], ...(text && { script: text }), ...(text && text.length <= SHORT && places) };
-  return { why: "A test wants to know.", idempotencyKey: crypto.randomUUID(), action };
+  const places = { url: text, path: text, cwd: text, diff: changeOf(text), description: text };
+  const action = {
+    kind: "external",
+    argv: [tool, text],
+    ...(text && { script: text }),
+    ...(text && text.length <= SHORT && places),
+    ...(text === HARMLESS && { envNames: NAMES }),
+  };
+  return { why: whyOf(text), idempotencyKey: crypto.randomUUID(), action };
 }
 
 function expected(text: string, tool: string): { tool: string; readings: Readings } {
   const script = text || undefined;
   const place = text && text.length <= SHORT ? text : undefined;
-  return { tool, readings: { argument: text, script, url: place, path: place, cwd: place } };
+  const change = place === undefined ? undefined : { unchanged: place, removed: place, added: place };
+  const env = text === HARMLESS ? NAMES : ["as always"];
+  return { tool, readings: { argument: text, script, url: place, path: place, cwd: place, change, said: inLine(saidOf(text)), env } };
 }
+
+/** The text as lines that stay, go and come. */
+function changeOf(text: string): string {
+  const lines = text.split("\n");
+  const signed = (sign: string): string => lines.map((line) => `${sign}${line}\n`).join("");
+  const count = 2 * lines.length;
+  return `@@ -1,${count} +1,${count} @@\n${signed(" ")}${signed("-")}${signed("+")}`;
+}
+
+const whyOf = (text: string): string => (text && [...text].length <= MOST_WHY ? text : WHY);
+/** Why, and what else it says. */
+const saidOf = (text: string): string => (text && text.length <= SHORT ? `${whyOf(text)}\n${text}` : whyOf(text));
+/** In words that somebody says, a line break is nothing that a screen reader has to tell of. The eye has it. */
+const inLine = (text: string): string => text.replaceAll("\n", "");
 
 const toolOf = (at: number): string => `tool-${at}`;
 /** Blocks, and whether a screen reader says something before each of their rows, which is no part of it. */
@@ -42,43 +82,80 @@ const BLOCKS: Record<string, RegExp | undefined> = {
   "Shell script": /^line \d+:$/,
   Address: undefined,
   File: undefined,
+  Change: /^(unchanged|removed|added):$/,
 };
 const isBlock = ({ role, name }: Node): boolean => role === "list" && name in BLOCKS;
+/** What whoever asks says of it. */
+const isQuote = ({ role }: Node): boolean => role === "blockquote";
 const read = (shown: string): string => unescaped(shown) ?? `not to be read: ${shown}`;
 
-function rowsOf({ name, children }: Node): string[] {
-  const before = BLOCKS[name];
+interface Row {
+  /** What a screen reader says before it. */
+  before: string;
+  shown: string;
+}
+
+function rowsOf({ name, children }: Node): Row[] {
+  const names = BLOCKS[name];
   return children.map((row) => {
     const parts = partsOf(row);
-    const words = before && parts.shift()?.name.trim();
-    if (row.role !== "listitem" || !(before?.test(words ?? "") ?? true)) throw new Error(`a ${row.role} that begins with ${words}`);
-    return shownIn(parts);
+    const before = names ? (parts.shift()?.name.trim() ?? "") : "";
+    if (row.role !== "listitem" || !(names?.test(before) ?? true)) throw new Error(`a ${row.role} that begins with ${before}`);
+    return { before, shown: shownIn(parts) };
   });
 }
 
 /** The rows of the one block with a title. */
-function block(question: Node, title: string): string[] | undefined {
+function block(question: Node, title: string): Row[] | undefined {
   const [found, ...more] = find(question, isBlock).filter(({ name }) => name === title);
   expect(more).toEqual([]);
   return found && rowsOf(found);
 }
 
-const lines = (question: Node, title: string): string | undefined => block(question, title)?.map(read).join("\n");
+const together = (rows: Row[]): string => rows.map(({ shown }) => read(shown)).join("\n");
+
+function lines(question: Node, title: string): string | undefined {
+  const rows = block(question, title);
+  return rows && together(rows);
+}
+
+/** The lines of a change that stay, go and come. */
+function change(question: Node): Record<string, string> | undefined {
+  const rows = block(question, "Change");
+  const of = (word: string): string => together(rows!.filter(({ before }) => before === `${word}:`));
+  return rows && { unchanged: of("unchanged"), removed: of("removed"), added: of("added") };
+}
+
+/** What stands beside a word among the facts. */
+function facts(question: Node, word: string): string[] | undefined {
+  let found: string[] | undefined;
+  let term = "";
+  for (const node of find(question, ({ role }) => TERMS.has(role) || DETAILS.has(role))) {
+    const parts = partsOf(node);
+    if (TERMS.has(node.role)) term = shownIn(parts);
+    else if (term === word) found = [...(found ?? []), read(shownIn(parts))];
+  }
+  return found;
+}
+const TERMS = new Set(["term", "descriptionlistterm"]);
+const DETAILS = new Set(["definition", "descriptionlistdetail"]);
 
 function seen(question: Node): Seen {
   const [tool, argument, ...more] = block(question, "Program and arguments") ?? [];
   expect(more).toEqual([]);
-  // The folder is the first of the facts, where there is one.
-  const hasFolder = find(question, ({ role, name }) => role === "statictext" && name === "Folder").length > 0;
-  const [fact] = find(question, ({ role }) => role === "definition" || role === "descriptionlistdetail");
-  const readings = {
-    argument: read(argument ?? ""),
+  const [quote, ...others] = find(question, isQuote);
+  expect(others).toEqual([]);
+  const readings: Readings = {
+    argument: read(argument?.shown ?? ""),
     script: lines(question, "Shell script"),
     url: lines(question, "Address"),
     path: lines(question, "File"),
-    cwd: hasFolder ? read(shownIn(partsOf(fact!))) : undefined,
+    cwd: facts(question, "Folder")?.[0],
+    change: change(question),
+    said: inLine(read(shownIn(partsOf(quote!)))),
+    env: facts(question, "Environment"),
   };
-  return { tool: tool ?? "", readings, outline: outline(question) };
+  return { tool: tool?.shown ?? "", readings, outline: outline(question) };
 }
 
 /** Roles and names of all but blocks, facts and the note on marks. `Deny all` goes with the last question but one. */
@@ -87,12 +164,17 @@ function outline(node: Node): string[] {
   const own = `${node.role} ${node.name}`;
   return [...(own === "button Deny all" || PLAIN.has(node.role) ? [] : [own]), ...node.children.flatMap(outline)];
 }
-const QUIET = new Set(["statictext", "note", "status", "definition", "descriptionlistdetail", "term", "descriptionlistterm", "mark"]);
+const QUIET = new Set(["statictext", "linebreak", "note", "status", "mark", ...TERMS, ...DETAILS]);
 const PLAIN = new Set(["generic", "none", "paragraph"]);
 
+const ROWS_AND_QUOTES = "[role=listitem] > bdi, blockquote";
+const QUOTES = "blockquote";
+/** Folders and variables. */
+const FACTS = "dd.mono";
+
 /** By eye: what is drawn in each row, and that it is text alone, with every space, inside of its row. */
-async function drawn(page: Page): Promise<string[]> {
-  const rows = await page.locator("[role=listitem] > bdi").evaluateAll((texts) =>
+async function drawn(page: Page, of = ROWS_AND_QUOTES): Promise<string[]> {
+  const rows = await page.locator(of).evaluateAll((texts) =>
     texts.map((text) => {
       const copy = text.cloneNode(true) as HTMLElement;
       for (const part of copy.querySelectorAll(".visually-hidden, .char, .empty")) part.remove();
@@ -105,8 +187,16 @@ async function drawn(page: Page): Promise<string[]> {
   return rows.map(({ shown }) => shown);
 }
 
-/** The same rows, for a screen reader, in the order of the page. */
-const said = (tree: Node): string[] => find(tree, isBlock).flatMap(rowsOf);
+/** The same, for a screen reader, in the order of the page. */
+const heard = (tree: Node): string[] =>
+  find(tree, (node) => isBlock(node) || isQuote(node)).flatMap((node) =>
+    isBlock(node) ? rowsOf(node).map(({ shown }) => shown) : [shownIn(partsOf(node))],
+  );
+
+/** Both have the same. */
+async function expectBoth(page: Page, tree: Node): Promise<void> {
+  expect((await drawn(page)).map(inLine)).toEqual(heard(tree).map(inLine));
+}
 
 /** In the dialog the name has the key as well. */
 const buttons = (tree: Node, name: string): Node[] => ofRole(tree, "button").filter((button) => button.name.startsWith(name));
@@ -130,7 +220,7 @@ async function throughDialog(page: Page, cdp: CDPSession, count: number): Promis
     const tree = await readTree(cdp);
     const [dialog] = ofRole(tree, "alertdialog");
     all.push(seen(dialog!));
-    expect(await drawn(page)).toEqual(said(tree));
+    await expectBoth(page, tree);
     expect(buttons(tree, "Allow once")).toHaveLength(1);
     expect(buttons(tree, "Deny all")).toHaveLength(left > 1 ? 1 : 0);
     expect(await page.title()).toBe("main wants to use a tool from outside");
@@ -182,7 +272,9 @@ for (let from = 0; from < HOSTILE.length; from += BATCH) {
     const tree = await readTree(cdp);
     const cards = ofRole(tree, "article").map(seen);
     expect(readingsOf(cards)).toEqual(wanted);
-    expect(await drawn(page)).toEqual(said(tree));
+    await expectBoth(page, tree);
+    // By eye every break of a line is there as well. Two cards may have come at the same time, in any order.
+    expect((await drawn(page, QUOTES)).map(read).sort()).toEqual(texts.map(saidOf).sort());
     expect(buttons(tree, "Allow once")).toHaveLength(texts.length);
     expect(await page.title()).toBe(`(${texts.length}) SimpleClaw`);
 
@@ -198,6 +290,72 @@ for (let from = 0; from < HOSTILE.length; from += BATCH) {
     }
   });
 }
+
+/** As many values as a question has room for, whatever it takes to make them visible. */
+function batches(values: readonly string[]): string[][] {
+  const most = 7000;
+  const cost = (text: string): number => [...text].reduce((sum, sign) => sum + (/[!-[\]-~]/.test(sign) ? 1 : 10), 8);
+  const all: string[][] = [];
+  let left = 0;
+  for (const value of values.filter((value) => cost(value) <= most / 2)) {
+    if (cost(value) > left) {
+      all.push([]);
+      left = most;
+    }
+    all.at(-1)!.push(value);
+    left -= cost(value);
+  }
+  return all;
+}
+
+/** In the order of the names. */
+const environmentOf = (values: string[]): [string, string][] => values.map((value, at) => [`V${String(at).padStart(3, "0")}`, value]);
+
+test("values of variables, which agents alone may give, are read as they would be set", async ({ page }) => {
+  const all = batches(HOSTILE);
+  const wanted = all.map((values) => environmentOf(values).map(([name, value]) => `${name}=${value}`));
+  const asText = (each: (string[] | undefined)[]): string[] => each.map((variables) => JSON.stringify(variables)).sort();
+  const keys = all.map((_, at) => sessionKey(`hostile-${at}`));
+  const provider = await Provider.startFree();
+  try {
+    const hostile = { api: "openai", baseUrl: provider.url, models: [{ id: "scripted" }] };
+    await gateway.call("config.patch", { patch: { models: { providers: { hostile } } } });
+    for (const [at, values] of all.entries()) {
+      const env = Object.fromEntries(environmentOf(values));
+      provider.calls.push({ name: "exec", arguments: { argv: ["true", toolOf(at)], unconfined: true, env } });
+      const message = { sessionKey: keys[at]!, message: "Do it.", model: "hostile/scripted", idempotencyKey: crypto.randomUUID() };
+      await gateway.call("chat.send", message);
+    }
+    await open(page, "#/approvals");
+    await expect(page.getByRole("article")).toHaveCount(all.length);
+    const cdp = await page.context().newCDPSession(page);
+    const cards = ofRole(await readTree(cdp), "article");
+    expect(asText(cards.map((card) => facts(card, "Environment")))).toEqual(asText(wanted));
+    const byEye = (await drawn(page, FACTS)).map(read).filter((fact) => /^V\d{3}=/.test(fact));
+    expect(byEye.sort()).toEqual(wanted.flat().sort());
+
+    await openDialog(page);
+    const questions: (string[] | undefined)[] = [];
+    const argument = page.getByRole("listitem").nth(1);
+    for (let left = all.length; left > 0; left -= 1) {
+      const [dialog] = ofRole(await readTree(cdp), "alertdialog");
+      questions.push(facts(dialog!, "Environment"));
+      const before = (await argument.textContent()) ?? "";
+      await page.keyboard.press("Escape");
+      if (left > 1) await expect(argument).not.toHaveText(before);
+    }
+    await expect(page.getByRole("heading", { name: "Nothing waits for you" })).toBeVisible();
+    expect(asText(questions)).toEqual(asText(wanted));
+    for (const key of keys) {
+      const status = async (): Promise<unknown> => ((await gateway.call("sessions.get", { key })).session as { status: string }).status;
+      await expect.poll(status).toBe("idle");
+    }
+  } finally {
+    // The other tests talk to the guide.
+    await gateway.call("config.patch", { patch: { models: { providers: null } } });
+    await provider.stop();
+  }
+});
 
 for (const [where, script] of Object.entries(LONG)) {
   test(`nothing is allowed before the end was seen: ${where}`, async ({ page }) => {
@@ -247,6 +405,11 @@ test("what cannot be shown is refused", async () => {
   };
   await expect(asked("ls\0-la")).rejects.toThrow("NUL");
   await expect(asked("\u202e".repeat(2000))).rejects.toThrow("8 KiB");
+  for (const name of ["", "A=1", "A\n", "a b", "\u202eA", "\u0410", "A\u200b", "x".repeat(129)]) {
+    const action = { kind: "external", argv: ["tool"], envNames: [name] };
+    const named = gateway.call("exec.approval.request", { why: "A test.", idempotencyKey: crypto.randomUUID(), action });
+    await expect(named, JSON.stringify(name)).rejects.toThrow();
+  }
   const { approvals } = await gateway.call("exec.approval.list", {});
   expect(approvals).toEqual([]);
 });

@@ -74,7 +74,8 @@ const LIKE_OURS = [
 
 const LIKE_LABELS = [
   "Allow once", "Deny", "Denied", "Allowed once \u00b7 by you", "Always allow\u2026", "Time is up", "29:59 left", "1 of 3", "Nothing waits for you", "main wants to run a program",
-  "Asks because: you said so", "Network: none", "(the agent's own words, not checked)", "Marked characters are hidden, or look like others. Be suspicious.", "Folder", "Esc", "Ctrl+Enter",
+  "Asks because: you said so", "Network: none", "(the agent's own words, not checked)", "Agent says", "Whoever asks says (its own words, not checked)",
+  "added: ", "removed: rm", "unchanged: ", "Environment", "as always", "PATH=/bin", "Marked characters are hidden, or look like others. Be suspicious.", "Folder", "Esc", "Ctrl+Enter",
 ];
 
 const MARKUP = [

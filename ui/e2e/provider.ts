@@ -1,4 +1,5 @@
-/** A provider that speaks OpenAI's protocol, answers every question alike and takes one key alone, or needs none. */
+/** A provider that speaks OpenAI's protocol, answers every question alike or as it was told, and takes one key alone, or none. */
+import { randomUUID } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
@@ -6,6 +7,8 @@ const MODEL = "scripted";
 
 export class Provider {
   readonly #server: Server;
+  /** What the next answers are instead, one each: the call of a tool. */
+  readonly calls: { name: string; arguments: object }[] = [];
 
   private constructor(
     server: Server,
@@ -16,6 +19,10 @@ export class Provider {
 
   static start(): Promise<Provider> {
     return Provider.#listen(0, "sk-good");
+  }
+
+  static startFree(): Promise<Provider> {
+    return Provider.#listen(0, "");
   }
 
   /** llama-server where it is by default. */
@@ -54,10 +61,16 @@ export class Provider {
     }
     response.writeHead(200, { "content-type": "text/event-stream" });
     const usage = { prompt_tokens: 5, completion_tokens: 3, total_tokens: 8 };
-    for (const content of ["Hello ", "from ", "the provider."]) response.write(event({ choices: [{ index: 0, delta: { content } }] }));
-    response.write(event({ choices: [{ index: 0, delta: {}, finish_reason: "stop" }], usage }));
+    const call = this.calls.shift();
+    const deltas = call ? [{ tool_calls: [called(call)] }] : ["Hello ", "from ", "the provider."].map((content) => ({ content }));
+    for (const delta of deltas) response.write(event({ choices: [{ index: 0, delta }] }));
+    response.write(event({ choices: [{ index: 0, delta: {}, finish_reason: call ? "tool_calls" : "stop" }], usage }));
     response.end("data: [DONE]\n\n");
   }
+}
+
+function called(call: Provider["calls"][number]): object {
+  return { index: 0, id: `call_${randomUUID()}`, type: "function", function: { name: call.name, arguments: JSON.stringify(call.arguments) } };
 }
 
 function event(chunk: object): string {
