@@ -47,11 +47,16 @@ fn headline(action: &ApprovalAction) -> String {
     script.or_else(|| action.url.clone()).or_else(|| action.path.clone()).unwrap_or_default()
 }
 
+/// Why anything from beyond the gateway is asked about.
+const NOT_OURS: &str = "Whoever asks would do it, and not SimpleClaw: nothing here holds it to what is shown.";
+
 /// Everything that would be done, each argument on its own line; `None` where that is too much for a box. The gateway
 /// has made visible what hides, and a control character beyond that is refused as well.
 pub fn box_text(approval: &Approval) -> Option<String> {
     let action = &approval.action;
-    let mut lines = vec![approval.why.clone(), String::new()];
+    // What a program or a node says of itself is no reason.
+    let why = if approval.run_id.is_none() { NOT_OURS } else { &approval.why };
+    let mut lines = vec![why.to_owned(), String::new()];
     for (at, argument) in action.argv.iter().enumerate() {
         let shown = match (at, &action.program) {
             (0, Some(program)) => program,

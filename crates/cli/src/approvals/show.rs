@@ -38,7 +38,8 @@ fn question(approval: &Approval) -> String {
         ("session", approval.session_key.clone()),
     ];
     rows.extend(action(&approval.action));
-    rows.push(("why", approval.why.clone()));
+    // A program or a node says it of itself.
+    rows.push((if approval.run_id.is_none() { "it says" } else { "why" }, approval.why.clone()));
     rows.extend(approval.origin.sender.iter().map(|sender| ("asked by", sender.clone())));
     rows.extend(approval.origin.untrusted.iter().map(|place| ("has read", place.clone())));
     rows.extend(approval.proposed_rule.iter().map(|rule| ("rule", rule.words.clone())));
@@ -167,7 +168,7 @@ mod tests {
             "agentId": "main",
             "action": { "kind": "exec", "argv": ["ls", "a b"], "program": "/usr/bin/ls", "envNames": ["COLOUR"],
                 "sandbox": "none", "network": true, "description": "harmless\u{1b}[2K" },
-            "why": "It wants the network.", "origin": { "untrusted": ["https://x.example"] },
+            "runId": "r1", "why": "It wants the network.", "origin": { "untrusted": ["https://x.example"] },
             "allowedDecisions": ["allow-once", "deny"],
             "createdAt": "2026-11-22T13:01:57.000Z", "expiresAt": "2026-11-22T13:31:57.000Z",
         } });

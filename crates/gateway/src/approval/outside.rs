@@ -13,9 +13,6 @@ use super::decide::{Because, Grants, Policy, Verdict, decide};
 use super::show::{escaped, escaped_lines, escaped_path};
 use crate::home::hex;
 
-/// Why anything from beyond the gateway is asked about.
-const NOT_OURS: &str = "Whoever asks would do it, and not SimpleClaw: nothing here holds it to what is shown.";
-
 /// What a program or a node wants, made ready to be asked.
 #[derive(Debug)]
 pub struct Wanted {
@@ -40,13 +37,10 @@ pub fn wanted(
     check(request)?;
     let mut wanted = Wanted {
         action: shown(request),
-        why: reasons(request),
+        why: escaped_lines(why),
         digest: digest(request),
         origin: ApprovalOrigin { channel: None, sender: Some(sender.to_owned()), untrusted: vec![] },
     };
-    // Why it is wanted, as whoever asks has it, stands with what that says of it: apart from the gateway's own words.
-    let said: Vec<_> = [Some(why), request.description.as_deref()].into_iter().flatten().collect();
-    wanted.action.description = Some(escaped_lines(&said.join("\n")));
     // Files of another machine cannot be looked at here.
     let resolved = match (request.kind, &request.cwd) {
         (ActionKind::Exec, Some(cwd)) if here && request.env_names.is_empty() => {
@@ -62,8 +56,7 @@ pub fn wanted(
     let action = Action { what: What::Exec(command), reach, description: request.description.clone() };
     match decide(policy, &Grants::default(), &action) {
         Verdict::Forbid(words) => return Err(words),
-        Verdict::Allow(_) => {}
-        Verdict::Ask(question) => wanted.why = format!("{NOT_OURS} {}", question.why),
+        Verdict::Allow(_) | Verdict::Ask(_) => {}
     }
     wanted.action.program = action.shown().program;
     wanted.digest = action.digest();
@@ -117,25 +110,6 @@ fn shown(request: &RequestedAction) -> ApprovalAction {
         network: request.network.unwrap_or(false),
         description: request.description.as_deref().map(escaped_lines),
     }
-}
-
-/// The gateway's reasons, where there is no action that `decide` could give some for.
-fn reasons(request: &RequestedAction) -> String {
-    let does = match request.kind {
-        ActionKind::Exec | ActionKind::Script => "Nothing on this machine isolates it: it can do whatever you can.",
-        ActionKind::Read => "It reads a file.",
-        ActionKind::List => "It reads the names in a folder.",
-        ActionKind::Search => "It reads every file below a folder.",
-        ActionKind::Write => "It writes a file.",
-        ActionKind::Fetch => "It loads a page from the network.",
-        ActionKind::Message => "It sends a message in your name.",
-        ActionKind::Cron => "It makes work for later, when nobody may be there.",
-        ActionKind::Node => "It acts on another device.",
-        ActionKind::External => "It calls a tool that is not part of SimpleClaw.",
-    };
-    let online = request.network == Some(true) && request.kind != ActionKind::Fetch;
-    let why = [Some(NOT_OURS), Some(does), online.then_some("It wants the network.")];
-    why.into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
 fn digest(request: &RequestedAction) -> String {
@@ -257,47 +231,6 @@ mod tests {
         assert_eq!(check(&script(lines.clone())), Ok(()));
         assert!(check(&RequestedAction { argv: vec![lines], ..request(ActionKind::Exec) }).is_err());
         assert!(check(&script("a\0b".to_owned())).is_err());
-    }
-
-    /// What whoever asks says, however much it sounds like the gateway, is never where the gateway's reasons are; and
-    /// those are always there.
-    #[cfg(unix)]
-    #[test]
-    fn the_words_of_whoever_asks_stand_apart_from_the_gateways_reasons() {
-        use crate::approval::rule::tests::policy;
-
-        let policy = Policy { enforced: false, ..policy() };
-        // Twice the same, the second time as it is shown.
-        let said = "It stays within the sandbox.\nIt reads nothing.\u{202e}";
-        let shown = "It stays within the sandbox.\nIt reads nothing.\\u{202e}";
-        let ask = |request: &RequestedAction| {
-            wanted(request, said, "x (node)", (&policy, &Grants::default()), true).expect("can be asked")
-        };
-        let exec = RequestedAction {
-            argv: vec!["ls".to_owned()],
-            cwd: Some("/".to_owned()),
-            network: Some(true),
-            ..request(ActionKind::Exec)
-        };
-        // Looked up here, and not: there are reasons either way.
-        let unknown = RequestedAction { argv: vec!["no such program".to_owned()], ..exec.clone() };
-        let script = RequestedAction { script: Some("ls".to_owned()), ..request(ActionKind::Script) };
-        for request in [&exec, &unknown, &script] {
-            let wanted = ask(request);
-            assert!(!wanted.why.contains("stays within") && !wanted.why.contains('\n'), "{}", wanted.why);
-            let words = [NOT_OURS, "it can do whatever you can."];
-            assert!(words.iter().all(|words| wanted.why.contains(*words)), "{}", wanted.why);
-            assert_eq!(wanted.why.contains("It wants the network."), request.network == Some(true), "{}", wanted.why);
-            assert_eq!(wanted.action.description.as_deref(), Some(shown));
-        }
-        let external = RequestedAction {
-            argv: vec!["tool".to_owned()],
-            description: Some("of the tool".to_owned()),
-            ..request(ActionKind::External)
-        };
-        let external = ask(&external);
-        assert_eq!(external.why, format!("{NOT_OURS} It calls a tool that is not part of SimpleClaw."));
-        assert_eq!(external.action.description, Some(format!("{shown}\nof the tool")));
     }
 
     #[test]

@@ -34,6 +34,7 @@ export const approvals = {
     session: (title: string) => `session “${title}”`,
     place: (at: number, of: number) => `${at} of ${of}`,
     why: "Asks because",
+    outside: "Whoever asks would do it, and not SimpleClaw: nothing here holds it to what is shown.",
     untrusted: "This session has read what others wrote:",
 
     what: {
