@@ -13,9 +13,11 @@ use simpleclaw_protocol::methods::config::{
 
 use super::edit::{self, Refused};
 use super::history::{self, About};
+use super::literals::Literal;
 use super::mask::{self, shown_key};
 use super::plan::{self, Part};
 use super::save::{self, NotSaved};
+use super::scrub;
 use super::substitute::Lookup;
 use super::tree::{self, Mistake, Node};
 use super::{File, Loaded, SCHEMA_VERSION, get, hash, patch, path_parts, raw, read_file, schema, validate, value_at};
@@ -53,6 +55,8 @@ pub struct Request {
     pub at: Timestamp,
     /// Says which request this is, over a crash.
     pub mark: Option<String>,
+    /// Secrets in whose place the change puts the names by which they are kept elsewhere. No version keeps their text.
+    pub moved: Vec<Literal>,
 }
 
 #[derive(Debug)]
@@ -88,7 +92,7 @@ impl From<Refused> for NotChanged {
 
 /// Makes a change. `running` is what a client was shown; nobody else may change the file meanwhile.
 pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> Result<Changed, NotChanged> {
-    let Request { change, base_hash, dry_run, by, at, mark } = request;
+    let Request { change, base_hash, dry_run, by, at, mark, moved } = request;
     let file = File::read(&home.config_path());
     let from = hash(&file.bytes);
     let path = match &change {
@@ -127,6 +131,8 @@ pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> 
             Err(error) => return Err(NotChanged::NotSaved(NotSaved::Io(home.history_dir(), error))),
         },
     };
+    // Whoever takes a secret out of the file wants it out of its comments too.
+    let text = moved.iter().fold(text, scrub::hide_in_comments);
     let (loaded, after) = checked(&text, &before, strict, lookup)?;
     let changed = before.steps_to(&after);
     let restart_paths = restart_paths(&running.value, &loaded.value, &changed);
@@ -157,11 +163,22 @@ pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> 
         restart_paths: result.restart_paths.clone(),
         mark,
     };
-    save::save(home, &file, &text, &about).map_err(|error| match error {
+    let former = former(home, &file, &text, &moved)?;
+    save::save(home, &file, &former, &text, &about).map_err(|error| match error {
         NotSaved::Changed(hash) => NotChanged::Stale(hash),
         error => NotChanged::NotSaved(error),
     })?;
     Ok(Changed { result, loaded: Some(loaded) })
+}
+
+/// What is kept of the file before a change. Moved secrets leave all versions before they leave the file: a crash in
+/// between leaves them where the next move finds them.
+fn former(home: &Home, file: &File, text: &str, moved: &[Literal]) -> Result<Vec<u8>, NotChanged> {
+    let (Ok(before), false) = (&file.text, moved.is_empty()) else { return Ok(file.bytes.clone()) };
+    history::take_out(home, moved).map_err(|error| NotChanged::NotSaved(NotSaved::Io(home.history_dir(), error)))?;
+    let without = moved.iter().try_fold(before.clone(), |before, moved| scrub::without(&before, moved));
+    // Where it cannot be had without them, going back leads to what the file is now.
+    Ok(without.unwrap_or_else(|| text.to_owned()).into_bytes())
 }
 
 /// What is missing on the way is a map, or a list where the schema says so.

@@ -3,6 +3,8 @@
 //!
 //! A version is on the disk before the change is. One that was kept for a change which then did not happen is known by
 //! its hashes, and not shown.
+//!
+//! It holds secrets where the text did, so that it can be gone back to; one that is known by a name now goes from all.
 
 use std::fs::{self, File};
 use std::io::{self, BufRead as _, BufReader, Read as _};
@@ -12,7 +14,9 @@ use serde::{Deserialize, Serialize};
 use simpleclaw_protocol::Timestamp;
 use simpleclaw_protocol::methods::config::ConfigVersion;
 
+use super::literals::Literal;
 use super::read::MAX_BYTES;
+use super::scrub;
 use crate::home::{self, Home};
 
 /// How many are kept.
@@ -66,8 +70,57 @@ pub fn forget(home: &Home, id: &str) {
     let _ = fs::remove_file(path(home, id));
 }
 
+/// Takes secrets that are known by their names now out of every version, on the disk. A version that cannot be had
+/// without them goes.
+pub fn take_out(home: &Home, moved: &[Literal]) -> io::Result<()> {
+    remove_leftovers(home);
+    for id in ids(home) {
+        let path = path(home, &id);
+        let version = match fs::read(&path) {
+            Ok(version) => version,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        match without(&version, moved) {
+            Some(clean) if clean == version => {}
+            Some(clean) => home::write_private(&path, &clean)?,
+            None => fs::remove_file(&path).and_then(|()| home::sync_folder(&path))?,
+        }
+    }
+    Ok(())
+}
+
+fn without(version: &[u8], moved: &[Literal]) -> Option<Vec<u8>> {
+    let (told, text) = split(version);
+    let (Ok(told), Ok(text)) = (str::from_utf8(told), str::from_utf8(text)) else {
+        let lossy = String::from_utf8_lossy(version);
+        let held = moved.iter().any(|moved| lossy.contains(moved.secret.expose().trim()));
+        return (!held).then(|| version.to_vec());
+    };
+    let told = moved.iter().fold(told.to_owned(), scrub::hide_in_told);
+    let text = moved.iter().try_fold(text.to_owned(), |text, moved| scrub::without(&text, moved))?;
+    Some(format!("{told}{text}").into_bytes())
+}
+
+/// What is told of a version, and its text.
+pub fn split(version: &[u8]) -> (&[u8], &[u8]) {
+    let end = version.iter().position(|byte| *byte == b'\n').map_or(version.len(), |at| at + 1);
+    version.split_at_checked(end).unwrap_or((version, &[][..]))
+}
+
+/// What a crash in the middle of a write has left: nobody else writes now.
+fn remove_leftovers(home: &Home) {
+    for entry in fs::read_dir(home.history_dir()).into_iter().flatten().flatten() {
+        if entry.file_name().to_str().is_some_and(|name| name.ends_with(".tmp")) {
+            // Left for the next time where it cannot be removed.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
 /// Keeps the newest.
 pub fn prune(home: &Home) {
+    remove_leftovers(home);
     for id in ids(home).iter().skip(KEPT) {
         forget(home, id);
     }
@@ -115,7 +168,7 @@ fn path(home: &Home, id: &str) -> PathBuf {
 }
 
 /// Newest first.
-fn ids(home: &Home) -> Vec<String> {
+pub fn ids(home: &Home) -> Vec<String> {
     let names = fs::read_dir(home.history_dir()).into_iter().flatten().flatten().map(|entry| entry.file_name());
     let mut ids: Vec<String> = names
         .filter_map(|name| Some(name.to_str()?.strip_suffix(".yaml")?.to_owned()))

@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use simpleclaw_protocol::session::valid_name;
 
-use super::mask::{MASK, is_reference_map, is_secret_key};
+use super::mask::{MASK, is_reference_map, is_secret_key, shown_key};
 use super::substitute::has_variable;
 use super::tree::{self, Kind, Node, escape, unescape};
-use super::{Secret, read, schema_at};
+use super::{Change, Secret, edit, history, path_parts, read, schema_at};
 use crate::home::Home;
 
 /// Parts of a path that say nothing of whose secret it is.
@@ -34,15 +35,54 @@ pub fn literals(home: &Home, taken: impl IntoIterator<Item = String>) -> Result<
     let Some(source) = source else { return Ok(vec![]) };
     let tree = tree::parse(&source.text)
         .map_err(|at| format!("{}:{}:{}: {}", path.display(), at.line, at.column, at.words))?;
+    Ok(named(&tree, taken))
+}
+
+/// The same of a text that reads as `tree`.
+pub fn named(tree: &Node, taken: impl IntoIterator<Item = String>) -> Vec<Literal> {
     let mut found = Vec::new();
-    collect(&tree, "", false, &mut found);
+    collect(tree, "", false, &mut found);
     let mut names: BTreeSet<String> = taken.into_iter().collect();
     let literals = found.into_iter().map(|(path, secret)| {
         let name = fresh_name(&path, &names);
         names.insert(name.clone());
         Literal { path, name, secret }
     });
-    Ok(literals.collect())
+    literals.collect()
+}
+
+/// The secrets of the file of a home in whose place a change puts `{secret: name}`, each with that name. Whether the
+/// name is one of the same secret is not known here.
+pub fn referred(home: &Home, change: &Change) -> Vec<Literal> {
+    let (at, value) = match change {
+        Change::Set { path, value } => {
+            let at: String = path_parts(path).iter().map(|part| format!("/{}", escape(part))).collect();
+            (at, value.clone())
+        }
+        Change::Patch(patch) => (String::new(), Value::Object(patch.clone())),
+        Change::Raw(text) => (String::new(), said(text)),
+        Change::Restore(id) => {
+            let former = history::text(home, id).ok().flatten().unwrap_or_default();
+            (String::new(), said(&String::from_utf8_lossy(&former)))
+        }
+    };
+    let with_its_name = |literal: Literal| {
+        let reference = value.pointer(literal.path.strip_prefix(&at)?)?.as_object()?;
+        let name = reference.get("secret").filter(|_| reference.len() == 1)?.as_str()?.to_owned();
+        Some(Literal { name, ..literal })
+    };
+    literals(home, []).unwrap_or_default().into_iter().filter_map(with_its_name).collect()
+}
+
+fn said(text: &str) -> Value {
+    tree::parse(text).map(|tree| edit::document(&tree)).unwrap_or_default()
+}
+
+/// The secret in a text that stands right at a secret's key, where a reference could stand instead.
+pub fn movable(pointer: &str, text: &str) -> Option<Secret> {
+    let literal = !text.trim().is_empty() && text != MASK && !has_variable(text);
+    // `$${` stands for `${` in this file alone.
+    (literal && takes_reference(pointer)).then(|| Secret::new(text.replace("$${", "${")))
 }
 
 /// `secret`: the node stands below a secret's key.
@@ -54,10 +94,8 @@ fn collect(node: &Node, pointer: &str, secret: bool, found: &mut Vec<(String, Se
                 let pointer = format!("{pointer}/{}", escape(&key.text));
                 match &node.kind {
                     Kind::Text(text) if is_secret_key(&key.text) => {
-                        let movable = !text.trim().is_empty() && text != MASK && !has_variable(text);
-                        if movable && takes_reference(&pointer) {
-                            // `$${` stands for `${` in this file alone.
-                            found.push((pointer, Secret::new(text.replace("$${", "${"))));
+                        if let Some(secret) = movable(&pointer, text) {
+                            found.push((pointer, secret));
                         }
                     }
                     _ => collect(node, &pointer, secret || is_secret_key(&key.text), found),
@@ -79,7 +117,9 @@ fn takes_reference(pointer: &str) -> bool {
 }
 
 fn fresh_name(pointer: &str, taken: &BTreeSet<String>) -> String {
-    let parts: Vec<String> = pointer.split('/').skip(1).map(unescape).collect();
+    // A name is shown, and a key may hold a secret.
+    let shown = |part: &str| shown_key(&unescape(part)).into_owned();
+    let parts: Vec<String> = pointer.split('/').skip(1).map(shown).collect();
     let (key, above) = match parts.split_last() {
         Some((key, above)) => (key.as_str(), above),
         None => ("secret", parts.as_slice()),
@@ -128,6 +168,7 @@ mod tests {
             ("channels: {'': {apiKey: a}}\n", "/channels//apiKey", "secret", "a"),
             ("channels: {x: [{token: 'a$${B}'}]}\n", "/channels/x/0/token", "x-0", "a${B}"),
             ("webhook: {secret: b}\n", "/webhook/secret", "webhook", "b"),
+            ("channels: {'token:hunter2': {apiKey: b}}\n", "/channels/token:hunter2/apiKey", "masked", "b"),
         ] {
             let expected = (path.to_owned(), name.to_owned(), secret.to_owned());
             assert_eq!(found(text, &[]), [expected], "{text}");
@@ -135,6 +176,39 @@ mod tests {
         let two = "channels: {x: {token: a, password: b}}\n";
         let names: Vec<_> = found(two, &["x"]).into_iter().map(|(_, name, _)| name).collect();
         assert_eq!(names, ["x-2", "x-3"]);
+    }
+
+    #[test]
+    fn what_a_change_refers_to() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let home = Home::at(folder.path());
+        let text = "models: {providers: {a: {api: openai, apiKey: one}, b/c: {api: openai, apiKey: two}}}\n";
+        std::fs::write(home.config_path(), text).expect("writes");
+        let set = |path: &str, value: Value| Change::Set { path: path.to_owned(), value };
+        let reference = |name: &str| serde_json::json!({ "apiKey": { "secret": name } });
+        for (change, expected) in [
+            (set("models.providers.a.apiKey", serde_json::json!({"secret": "n"})), &[("n", "one")][..]),
+            (set("/models/providers/b~1c", reference("n")), &[("n", "two")]),
+            (
+                set("models.providers", serde_json::json!({"a": reference("n"), "b/c": reference("m")})),
+                &[("n", "one"), ("m", "two")],
+            ),
+            (set("models.providers.a.apiKey", serde_json::json!({"env": "N"})), &[]),
+            (set("models.providers.a.apiKey", serde_json::json!({"secret": "n", "x": 1})), &[]),
+            (set("models.providers.a.apiKey", serde_json::json!("three")), &[]),
+            (set("models.providers.b", reference("n")), &[]),
+            (Change::Raw(text.replace("two", "{secret: m}")), &[("m", "two")]),
+            (Change::Raw("models: [\n".to_owned()), &[]),
+            (Change::Restore("0".to_owned()), &[]),
+        ] {
+            let found = referred(&home, &change);
+            let found: Vec<_> = found.iter().map(|found| (found.name.as_str(), found.secret.expose())).collect();
+            assert_eq!(found, expected, "{change:?}");
+        }
+        let Value::Object(patch) = serde_json::json!({"models": {"providers": {"a": reference("n")}}}) else {
+            panic!()
+        };
+        assert_eq!(referred(&home, &Change::Patch(patch)).len(), 1);
     }
 
     #[test]

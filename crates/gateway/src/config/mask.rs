@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
+use super::substitute::has_variable;
 use super::tree::{Key, Kind, Node};
 
 /// Stands where a secret is not shown. Sent back in a change, it leaves the secret as it is.
@@ -32,7 +33,7 @@ const SECRET_KEYS: [&str; 13] = [
 
 /// A secret at least so long is hidden wherever it turns up: in a comment, in a copy under another key. A shorter one
 /// only under its own key, since it may be an everyday word.
-const LONG_SECRET_BYTES: usize = 12;
+pub const LONG_SECRET_BYTES: usize = 12;
 
 /// Whether a key's value is a secret.
 pub fn is_secret_key(key: &str) -> bool {
@@ -52,7 +53,7 @@ pub fn shown_key(key: &str) -> Cow<'_, str> {
 }
 
 /// `token:abc` and `https://host?token=abc`: one word that names a secret and goes on.
-fn holds_secret(text: &str) -> bool {
+pub fn holds_secret(text: &str) -> bool {
     let mut parts = text.split([':', '=']);
     let last = parts.next_back().unwrap_or_default();
     let names = |part: &str| {
@@ -195,8 +196,19 @@ fn keys_with_secrets(node: &Node, places: &mut Vec<(usize, usize)>) {
 
 /// Hides what a commented-out line holds after a secret's key.
 fn mask_comments(text: &str) -> String {
+    in_comments(text, after_secret_key)
+}
+
+/// Hides what a comment gives to a secret's key (`# token: abc`), and leaves alone one that only talks of it.
+pub fn mask_assignments(text: &str) -> String {
+    let gives = |after: &str| after.trim_start_matches(['"', '\'', ' ']).starts_with([':', '=']);
+    in_comments(text, |comment| after_key(comment, gives).filter(|rest| !has_variable(rest)))
+}
+
+/// `secret` finds the end of a comment that is to be hidden.
+fn in_comments(text: &str, secret: impl Fn(&str) -> Option<&str>) -> String {
     let lines = text.split_inclusive(['\n', '\r']).map(|line| match line.split_once('#') {
-        Some((_, comment)) => match after_secret_key(comment) {
+        Some((_, comment)) => match secret(comment) {
             Some(rest) if !rest.trim_start().starts_with('{') && !rest.contains(MASK) => cut(line, rest),
             _ => line.to_owned(),
         },
@@ -242,13 +254,18 @@ fn cut(line: &str, rest: &str) -> String {
 
 /// What stands after the first word of a line that looks like a secret's key.
 fn after_secret_key(line: &str) -> Option<&str> {
+    after_key(line, |_| true)
+}
+
+/// The same for the first such word whose rest `fits`.
+fn after_key(line: &str, fits: impl Fn(&str) -> bool) -> Option<&str> {
     let mut rest = line;
     loop {
         let start = rest.find(is_word)?;
         rest = rest.get(start..)?;
         let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
         let (word, after) = rest.split_at_checked(end)?;
-        if is_secret_key(word) {
+        if is_secret_key(word) && fits(after) {
             return Some(after.trim_start_matches(['"', '\'', ' ', ':', '=']));
         }
         rest = after;
@@ -308,6 +325,24 @@ mod tests {
             ("bind: loopback\n", "bind: loopback\n"),
         ] {
             assert_eq!(masked(text), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn only_what_a_comment_gives_to_a_key() {
+        for (text, expected) in [
+            ("# token: hunter2\na: 1 # apiKey=b\n", "# token: __masked__\na: 1 # apiKey=__masked__\n"),
+            ("# \"token\" : 'hunter2'\r\n", "# \"token\" : '__masked__\r\n"),
+            ("# see https://h/?token=abc\n", "# see https://h/?token=__masked__\n"),
+            ("# a token for my password: hunter2\n", "# a token for my password: __masked__\n"),
+            (
+                "# the token of my bot\ntoken: {secret: a}  # secret\n",
+                "# the token of my bot\ntoken: {secret: a}  # secret\n",
+            ),
+            ("# token: {secret: a}\n# token: ${A}\n# token:\n", "# token: {secret: a}\n# token: ${A}\n# token:\n"),
+            ("token: hunter2\n", "token: hunter2\n"),
+        ] {
+            assert_eq!(mask_assignments(text), expected, "{text}");
         }
     }
 

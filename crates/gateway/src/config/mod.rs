@@ -6,6 +6,8 @@
 //! The way of a change (`change`): `patch` (what the file shall say) → `plan` (the steps to it) → `edit` (the text) → all
 //! of the above → `save` and `history`. Reading never writes the person's file.
 //!
+//! Secrets that stand in it as text: `literals` finds them, `scrub` takes them out of other texts.
+//!
 //! Elsewhere: what a running gateway makes of a change (`reload`).
 
 mod change;
@@ -22,6 +24,7 @@ mod raw;
 pub(crate) mod read;
 mod save;
 mod schema;
+mod scrub;
 mod secret;
 mod substitute;
 pub(crate) mod tree;
@@ -40,10 +43,11 @@ use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 pub use change::{Change, Changed, NotChanged, Request, look, make, restart_paths_between, versions};
 pub use edit::Refused;
 pub use handle::{ConfigHandle, Overrides};
-pub use literals::{Literal, literals};
+pub use literals::{Literal, literals, referred};
 pub use mask::MASK;
 pub use save::NotSaved;
 pub use schema::{SCHEMA_VERSION, schema, schema_at, ui_hints};
+pub use scrub::{Bare, bare, holds_secret, with_secrets};
 pub use secret::{Secret, SecretRef};
 pub use types::*;
 

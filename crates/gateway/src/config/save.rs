@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::history::{self, About};
-use super::{File, hash, keep_last_good};
+use super::{File, hash, keep_last_good, last_good_path};
 use crate::home::{self, Home};
 
 /// Why nothing was written.
@@ -16,13 +16,14 @@ pub enum NotSaved {
     Io(PathBuf, io::Error),
 }
 
-/// `before` is the file as it was read.
-pub fn save(home: &Home, before: &File, text: &str, about: &About) -> Result<(), NotSaved> {
+/// `before` is the file as it was read; `former` is what is kept of it.
+pub fn save(home: &Home, before: &File, former: &[u8], text: &str, about: &About) -> Result<(), NotSaved> {
     let link = home.config_path();
     let path = behind(&link).map_err(|error| NotSaved::Io(link.clone(), error))?;
     remove_leftovers(&path);
+    remove_leftovers(&last_good_path(home));
     history::forget_what_did_not_happen(home, &about.from);
-    let id = history::keep(home, about, &before.bytes).map_err(|error| NotSaved::Io(home.history_dir(), error))?;
+    let id = history::keep(home, about, former).map_err(|error| NotSaved::Io(home.history_dir(), error))?;
     let undo = |error| {
         history::forget(home, &id);
         error

@@ -2,6 +2,7 @@ mod broken;
 mod changes;
 mod kill;
 mod leaves;
+mod moved;
 
 use std::collections::HashMap;
 use std::fs;

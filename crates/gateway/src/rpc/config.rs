@@ -13,7 +13,9 @@ use simpleclaw_protocol::methods::config::{
 use simpleclaw_protocol::{ErrorCode, WireError};
 
 use super::Key;
-use crate::config::{self, Change, Loaded, MASK, NotChanged, NotSaved, Refused, Request, SCHEMA_VERSION};
+use crate::config::{
+    self, Change, Literal, Loaded, MASK, NotChanged, NotSaved, Refused, Request, SCHEMA_VERSION, SecretRef,
+};
 use crate::home::Home;
 use crate::reload;
 use crate::runtime::Runtime;
@@ -113,7 +115,7 @@ pub fn restored(params: ConfigRestoreParams) -> Asked {
 impl Asked {
     pub fn by(self, by: String, at: simpleclaw_protocol::Timestamp, mark: Option<String>) -> Request {
         let Self { change, base_hash, dry_run } = self;
-        Request { change, base_hash, dry_run, by, at, mark }
+        Request { change, base_hash, dry_run, by, at, mark, moved: Vec::new() }
     }
 }
 
@@ -130,7 +132,10 @@ async fn change(
     if let Some(answer) = claim.answered(&runtime.store).await? {
         return Ok(answer);
     }
-    let request = asked.by(named(runtime, who), runtime.clock.now(), claim.mark());
+    let mut request = asked.by(named(runtime, who), runtime.clock.now(), claim.mark());
+    if !request.dry_run {
+        request.moved = moved(runtime, &request.change).await?;
+    }
     let by = request.by.clone();
     let (home, running) = (runtime.home.clone(), runtime.config.current());
     let changed =
@@ -140,6 +145,20 @@ async fn change(
     }
     claim.keep(&runtime.store, &changed.result, runtime.clock.now_ms()).await?;
     Ok(changed.result)
+}
+
+/// The secrets that stand in the file as text where the change puts the names of the same ones: they were stored first,
+/// and now move. Where another secret has the name, the text is all there is of the former one, and stays in its version.
+async fn moved(runtime: &Arc<Runtime>, change: &Change) -> Result<Vec<Literal>, WireError> {
+    let (home, change) = (runtime.home.clone(), change.clone());
+    let mut moved = Vec::new();
+    for literal in on_disk(move || config::referred(&home, &change)).await? {
+        let stored = runtime.secrets.resolve(&SecretRef::Secret { secret: literal.name.clone() }).await;
+        if stored.is_ok_and(|stored| stored.expose().trim() == literal.secret.expose().trim()) {
+            moved.push(literal);
+        }
+    }
+    Ok(moved)
 }
 
 /// Who changes: the principal, and with which program.

@@ -104,6 +104,7 @@ fn a_hundred_broken_files() {
             by: "eve".to_owned(),
             at: Timestamp(1),
             mark: None,
+            moved: vec![],
         };
         assert!(make(&home, request, &loaded, &no_variables).is_err(), "{name}: would still be bad");
         assert_eq!(fs::read(home.config_path()).ok().as_deref(), Some(bytes.as_slice()), "{name}");

@@ -10,14 +10,14 @@ use crate::config::mask;
 
 const TEXT: &str = "# mine\ngateway:\n  port: 5  # five\nchannels:\n  x: {token: planted-0123456789, on: true}\n";
 
-struct Files {
+pub struct Files {
     _folder: tempfile::TempDir,
-    home: Home,
+    pub home: Home,
     clock: i64,
 }
 
 impl Files {
-    fn new(text: &str) -> Self {
+    pub fn new(text: &str) -> Self {
         let files = Self::empty();
         fs::write(files.home.config_path(), text).expect("writes");
         files
@@ -28,7 +28,7 @@ impl Files {
         Self { _folder: folder, home, clock: 1_000 }
     }
 
-    fn text(&self) -> String {
+    pub fn text(&self) -> String {
         fs::read_to_string(self.home.config_path()).unwrap_or_default()
     }
 
@@ -36,7 +36,7 @@ impl Files {
         hash(self.text().as_bytes())
     }
 
-    fn ask(&mut self, change: Change, how: impl FnOnce(&mut Request)) -> Result<Changed, NotChanged> {
+    pub fn ask(&mut self, change: Change, how: impl FnOnce(&mut Request)) -> Result<Changed, NotChanged> {
         self.clock += 1;
         let mut request = Request {
             change,
@@ -45,16 +45,17 @@ impl Files {
             by: "eve".to_owned(),
             at: Timestamp(self.clock),
             mark: None,
+            moved: vec![],
         };
         how(&mut request);
         make(&self.home, request, &inspect(&self.home), &no_variables)
     }
 
-    fn make(&mut self, change: Change) -> Result<Changed, NotChanged> {
+    pub fn make(&mut self, change: Change) -> Result<Changed, NotChanged> {
         self.ask(change, |_| {})
     }
 
-    fn set(&mut self, path: &str, value: Value) -> Result<Changed, NotChanged> {
+    pub fn set(&mut self, path: &str, value: Value) -> Result<Changed, NotChanged> {
         self.make(Change::Set { path: path.to_owned(), value })
     }
 
@@ -255,8 +256,15 @@ fn variables_stay_where_their_value_comes_back() {
     provider["api"] = json!("ollama");
     provider.as_object_mut().expect("a map").remove("models");
     let change = Change::Set { path: "models.providers.w".to_owned(), value: provider };
-    let request =
-        Request { change, base_hash: None, dry_run: false, by: "eve".to_owned(), at: Timestamp(1), mark: None };
+    let request = Request {
+        change,
+        base_hash: None,
+        dry_run: false,
+        by: "eve".to_owned(),
+        at: Timestamp(1),
+        mark: None,
+        moved: vec![],
+    };
     make(&home, request, &running, &lookup).expect("changes");
     assert_eq!(fs::read_to_string(home.config_path()).expect("is there"), text.replace("openai", "ollama"));
 }
@@ -285,6 +293,7 @@ fn fifty_versions_and_the_way_back() {
     }
     let version = fs::read_dir(files.home.history_dir()).expect("lists").next().expect("one").expect("entry");
     assert_eq!(version.metadata().expect("is there").permissions().mode() & 0o777, 0o600);
+    assert_eq!(files.home.history_dir().metadata().expect("is there").permissions().mode() & 0o777, 0o700);
 }
 
 #[test]
@@ -358,7 +367,14 @@ fn leftovers_of_a_crash_are_removed() {
     for name in ["config.yaml.0123456789abcdef.tmp", "config.yaml.mine.tmp", "config.yaml~"] {
         fs::write(files.home.path().join(name), "x").expect("writes");
     }
+    fs::create_dir(files.home.history_dir()).expect("makes");
+    let version = files.home.history_dir().join("0000000000001-00000000.yaml.0123456789abcdef.tmp");
+    let good = files.home.state_dir().join("config.last-good.yaml.0123456789abcdef.tmp");
+    for path in [&version, &good] {
+        fs::write(path, "x").expect("writes");
+    }
     files.set("runs.idleSeconds", json!(5)).expect("changes");
+    assert!(!version.exists() && !good.exists());
     let names = files.names();
     assert_eq!(names, ["config.history", "config.yaml", "config.yaml.mine.tmp", "config.yaml~", "logs", "state"]);
 }

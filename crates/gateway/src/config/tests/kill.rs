@@ -26,6 +26,7 @@ fn change(home: &Home, n: u64) {
         by: "a child".to_owned(),
         at: crate::clock::Clock.now(),
         mark: None,
+        moved: vec![],
     };
     make(home, request, &inspect(home), &no_variables).expect("changes");
 }

@@ -94,6 +94,7 @@ fn set(text: &str, path: &str, value: &Value) -> (String, Changed, Loaded) {
         by: "a test".to_owned(),
         at: simpleclaw_protocol::Timestamp(1),
         mark: None,
+        moved: vec![],
     };
     let changed = make(&home, request, &running, &everything_is_set)
         .unwrap_or_else(|why| panic!("{path} = {value}: {why:?}\n{text}"));
