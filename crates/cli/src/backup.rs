@@ -10,6 +10,9 @@ use crate::failure::{ERROR, Failure};
 use crate::output::Output;
 use crate::place;
 
+/// Most paths of one reason that are shown.
+const SHOWN: usize = 3;
+
 /// What can be typed after `backup`.
 #[derive(Debug, clap::Subcommand)]
 pub enum BackupCommand {
@@ -17,7 +20,8 @@ pub enum BackupCommand {
     Create {
         /// [default: one named after the home and the time, in this folder]
         file: Option<PathBuf>,
-        /// Also the token and secrets.yaml; keep such a file as you keep a password
+        /// Also the token, secrets.yaml, and secrets that stand in the configuration or its former versions as text; keep
+        /// such a file as you keep a password
         #[arg(long)]
         secrets: bool,
     },
@@ -44,14 +48,14 @@ pub async fn run(global: &Global, command: BackupCommand, output: Output) -> Res
             output
                 .payload(&value, |_| Ok(format!("wrote {}: {}", created.file.display(), words(&created.manifest))))?;
             if !output.json {
-                for left in &created.manifest.left_out {
-                    output.note(&format!("left out: {} ({})", left.path.escape_debug(), left.reason));
-                }
+                left_out(output, &created.manifest);
                 output.note(match secrets {
-                    true => "The token and secrets.yaml are in it: keep it as you keep a password.",
+                    true => {
+                        "The token, secrets.yaml and the configuration as it stands are in it: keep it as you keep a password."
+                    }
                     false => {
-                        "The token, secrets.yaml and the system's key store are not in it. A secret that config.yaml holds \
-                         as text is."
+                        "Not in it: the token, secrets.yaml, the system's key store, and secrets that stand in the \
+                         configuration as text."
                     }
                 });
             }
@@ -73,12 +77,33 @@ pub async fn run(global: &Global, command: BackupCommand, output: Output) -> Res
                 if let Some(aside) = &restored.aside {
                     output.note(&format!("What was there before is {}.", aside.display()));
                 }
+                left_out(output, &restored.manifest);
                 if !restored.manifest.secrets {
                     output.note("The backup has no token and no secrets.yaml: the next start makes a new token.");
                 }
             }
             Ok(())
         }
+    }
+}
+
+/// What is not in a backup: one line for all that follows each other for one reason, with the first of the paths.
+fn left_out(output: Output, manifest: &Manifest) {
+    let mut reasons: Vec<(&str, Vec<&str>)> = Vec::new();
+    for left in &manifest.left_out {
+        if let Some((_, paths)) = reasons.last_mut().filter(|(reason, _)| *reason == left.reason) {
+            paths.push(&left.path);
+        } else {
+            reasons.push((left.reason.as_str(), vec![left.path.as_str()]));
+        }
+    }
+    for (reason, paths) in reasons {
+        let shown: Vec<String> = paths.iter().take(SHOWN).map(|path| path.escape_debug().to_string()).collect();
+        let more = match paths.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        output.note(&format!("left out: {}{more} ({})", shown.join(", "), reason.escape_debug()));
     }
 }
 

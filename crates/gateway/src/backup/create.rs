@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Read as _, Write as _};
+use std::io::{self, BufWriter, Cursor, Read, Write as _};
 use std::path::{Path, PathBuf};
 
 use flate2::Compression;
@@ -12,15 +12,21 @@ use super::archive::{self, Hashing, MAX_BYTES, MAX_DEPTH, MAX_FILES};
 use super::manifest::{FORMAT, FileEntry, LeftOut, Manifest};
 use super::{BackupError, DATABASE, MANIFEST, PREFIX, cannot, check_database, private_file, private_folder};
 use crate::clock::Clock;
+use crate::config;
 use crate::home::{Home, sync_folder};
 use crate::store::Offline;
 
-/// Files at fixed places below the home.
-pub const SINGLE_FILES: [&str; 3] = ["config.yaml", "state/config.last-good.yaml", "state/port"];
+const CONFIG: &str = "config.yaml";
+const LAST_GOOD: &str = "state/config.last-good.yaml";
+const VERSIONS: &str = "config.history";
+/// Files at fixed places below the home. The configuration comes first: its secrets are looked for in what follows.
+pub const SINGLE_FILES: [&str; 3] = [CONFIG, LAST_GOOD, "state/port"];
 /// The same, taken only when asked for.
 pub const SECRET_FILES: [&str; 2] = ["token", "secrets.yaml"];
 /// Folders below the home that are taken with all that is in them.
-pub const FOLDERS: [&str; 3] = ["config.history", "state/attachments", "agents"];
+pub const FOLDERS: [&str; 3] = [VERSIONS, "state/attachments", "agents"];
+/// Larger than any text of the configuration.
+const MAX_TEXT: u64 = 2 << 20;
 
 /// A backup that was written, and read again.
 #[derive(Debug)]
@@ -174,6 +180,7 @@ fn write(target: &Path, content: Content, mut manifest: Manifest) -> Result<(), 
     let mut tar = tar::Builder::new(GzEncoder::new(BufWriter::new(out), Compression::default()));
     let mtime = u64::try_from(manifest.created_at.0 / 1000).unwrap_or_default();
     manifest.left_out = content.left_out;
+    let mut known = Vec::new();
     for (name, path) in content.files {
         let source = match open(&path) {
             Ok(source) => source,
@@ -185,12 +192,25 @@ fn write(target: &Path, content: Content, mut manifest: Manifest) -> Result<(), 
             manifest.left_out.push(LeftOut { path: name, reason: "it is no plain file".to_owned() });
             continue;
         }
+        let mut text = None;
+        if !manifest.secrets && is_configuration(&name) {
+            let bare = without_secrets(&name, &source, &mut known, &mut manifest.left_out);
+            text = bare.map_err(cannot("read", &path))?;
+            if text.is_none() {
+                continue;
+            }
+        }
+        let size = text.as_ref().map_or(about.len(), |text| text.len() as u64);
+        let content: Box<dyn Read> = match text {
+            Some(text) => Box::new(Cursor::new(text)),
+            None => Box::new(source),
+        };
         // A file that grows is taken as long as it was.
-        let mut reader = Hashing::new(source.take(about.len()));
-        let mut header = header(about.len(), is_executable(&about), mtime);
+        let mut reader = Hashing::new(content.take(size));
+        let mut header = header(size, is_executable(&about), mtime);
         tar.append_data(&mut header, format!("{PREFIX}{name}"), &mut reader).map_err(cannot("save", &path))?;
         let (size_bytes, sha256) = reader.finish();
-        if size_bytes != about.len() {
+        if size_bytes != size {
             let words = format!("{} became shorter while it was saved; try again", path.display());
             return Err(BackupError::Refused(words));
         }
@@ -198,6 +218,45 @@ fn write(target: &Path, content: Content, mut manifest: Manifest) -> Result<(), 
     }
     let bytes = serde_json::to_vec_pretty(&manifest).map_err(|error| cannot("write", target)(error.into()))?;
     seal(tar, &bytes, header(bytes.len() as u64, false, mtime)).map_err(cannot("write", target))
+}
+
+/// Whether a file is a text of the configuration, in which a secret may stand.
+fn is_configuration(name: &str) -> bool {
+    let version = name.strip_prefix(VERSIONS).is_some_and(|rest| rest.starts_with('/'));
+    version || name == CONFIG || name == LAST_GOOD
+}
+
+/// What a backup without secrets has of a text of the configuration; `None`: nothing. The configuration itself is usable
+/// without them: names stand for them. `known` are those that were met, and `left_out` says what is lacking.
+fn without_secrets(
+    name: &str,
+    source: &File,
+    known: &mut Vec<String>,
+    left_out: &mut Vec<LeftOut>,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut bytes = Vec::new();
+    source.take(MAX_TEXT).read_to_end(&mut bytes)?;
+    let mut leave = |reason: String| left_out.push(LeftOut { path: name.to_owned(), reason });
+    if name != CONFIG {
+        let held = config::holds_secret(name, &bytes, known);
+        if held {
+            leave("secrets stand in it as text".to_owned());
+        }
+        return Ok((!held).then_some(bytes));
+    }
+    let Some(bare) = config::bare(bytes) else {
+        leave("it cannot be read, so nobody knows whether secrets stand in it".to_owned());
+        return Ok(None);
+    };
+    for secret in &bare.replaced {
+        let (path, name) = (&secret.path, &secret.name);
+        leave(format!("the secret at {path}; after a restore, `simpleclaw secrets set {name}` gives it back"));
+    }
+    if bare.masked {
+        leave("what else looks like a secret in it; `__masked__` stands there".to_owned());
+    }
+    known.extend(bare.known);
+    Ok(Some(bare.text.into_bytes()))
 }
 
 /// Writes the manifest behind everything else, and sees the whole file to the disk.

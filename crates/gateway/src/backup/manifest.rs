@@ -17,11 +17,11 @@ pub struct Manifest {
     pub version: String,
     /// Schema of the database; 0 where there was none.
     pub schema: i64,
-    /// Whether the token and `secrets.yaml` are in it.
+    /// Whether the token, `secrets.yaml`, and secrets that stand in the configuration as text are in it.
     pub secrets: bool,
     /// In the order in which they lie in the file.
     pub files: Vec<FileEntry>,
-    /// What lay among them and is not in it.
+    /// What lay among them and is not in it, or not as a whole.
     pub left_out: Vec<LeftOut>,
 }
 

@@ -113,6 +113,72 @@ async fn there_and_back_again() {
     assert_eq!(left.len(), 5, "nothing is left over: {left:?}");
 }
 
+const HELD: &str = "planted-0123456789";
+
+/// Every file below a folder that holds [`HELD`].
+fn holding(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("lists").map(|entry| entry.expect("entry").path());
+    let held = |path: PathBuf| match path.is_dir() {
+        true => holding(&path),
+        false if String::from_utf8_lossy(&fs::read(&path).expect("reads")).contains(HELD) => vec![path],
+        false => vec![],
+    };
+    entries.flat_map(held).collect()
+}
+
+/// Only with secrets are those in it that stand as text in the configuration. Without them it can still be used.
+#[tokio::test]
+async fn secrets_that_stand_as_text_are_in_it_only_when_asked_for() {
+    let (folder, home, store, _supervisor) = lived_in().await;
+    store.close().await;
+    let text = format!(
+        "# mine, {HELD}\nmodels:\n  detect: false\n  providers:\n    acme:\n      api: openai\n      apiKey: {HELD}  # of May\n"
+    );
+    fs::write(home.config_path(), &text).expect("writes");
+    fs::write(home.state_dir().join("config.last-good.yaml"), &text).expect("writes");
+    let versions = home.history_dir();
+    fs::write(versions.join("2.yaml"), format!("# {{}}\n{text}")).expect("writes");
+    fs::write(versions.join("3.yaml"), format!("# {{\"diff\":\"{HELD}\"}}\ncron: {{}}\n")).expect("writes");
+    fs::write(versions.join("4.yaml"), "# {}\nchannels: {x: {token: {secret: x}}}\n").expect("writes");
+    fs::write(versions.join("5.yaml"), b"# {}\ntoken: \xff\n").expect("writes");
+
+    let file = folder.path().join("without.tar.gz");
+    let created = create(&home, &file, false).await.expect("creates");
+    assert_eq!(verify(&file).await.expect("is whole"), created.manifest);
+    let kept: Vec<_> = paths(&created.manifest).into_iter().filter(|path| path.starts_with("config")).collect();
+    assert_eq!(kept, ["config.yaml", "config.history/1.yaml", "config.history/4.yaml"]);
+    let of_configuration = created.manifest.left_out.iter().filter(|left| left.path.contains("config"));
+    let left: Vec<_> = of_configuration.map(|left| (left.path.as_str(), left.reason.as_str())).collect();
+    let held = "secrets stand in it as text";
+    let expected = [
+        (
+            "config.yaml",
+            "the secret at /models/providers/acme/apiKey; after a restore, `simpleclaw secrets set acme` gives it back",
+        ),
+        ("config.yaml", "what else looks like a secret in it; `__masked__` stands there"),
+        ("state/config.last-good.yaml", held),
+        ("config.history/2.yaml", held),
+        ("config.history/3.yaml", held),
+        ("config.history/5.yaml", held),
+    ];
+    assert_eq!(left, expected);
+    let back = Home::at(folder.path().join("without"));
+    restore(&back, &file, false).await.expect("restores");
+    assert_eq!(holding(back.path()), Vec::<PathBuf>::new());
+    let now = fs::read_to_string(back.config_path()).expect("is there");
+    assert!(now.starts_with("# mine, __masked__\nmodels:\n  detect: false\n") && now.contains("# of May"), "{now}");
+    let loaded = crate::config::preview(&back).expect("it can be started with");
+    let key = crate::config::get(&loaded, "models.providers.acme.apiKey");
+    assert_eq!((loaded.valid, key), (true, Some(serde_json::json!({ "secret": "acme" }))));
+
+    let file = folder.path().join("with.tar.gz");
+    create(&home, &file, true).await.expect("creates");
+    let back = Home::at(folder.path().join("with"));
+    restore(&back, &file, false).await.expect("restores");
+    assert_eq!(holding(back.path()).len(), 4);
+    assert_eq!(fs::read_to_string(back.config_path()).expect("is there"), text);
+}
+
 #[tokio::test]
 async fn what_is_written_meanwhile_is_in_it_whole_or_not_at_all() {
     let (folder, home, store, supervisor) = lived_in().await;
