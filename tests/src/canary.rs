@@ -71,6 +71,23 @@ impl Canaries {
     }
 }
 
+/// The files below a folder that hold a text as it is, by their places in it.
+pub fn holding(folder: &Path, text: &str) -> Vec<String> {
+    let (mut found, mut folders) = (Vec::new(), vec![folder.to_owned()]);
+    while let Some(next) = folders.pop() {
+        for entry in std::fs::read_dir(next).expect("a folder").flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if contains(&std::fs::read(&path).unwrap_or_default(), text) {
+                found.push(path.strip_prefix(folder).expect("below it").display().to_string());
+            }
+        }
+    }
+    found.sort();
+    found
+}
+
 fn contains(bytes: &[u8], form: &str) -> bool {
     bytes.windows(form.len()).any(|window| window == form.as_bytes())
 }

@@ -6,11 +6,14 @@ use std::path::PathBuf;
 use std::process::Stdio;
 
 use serde_json::{Value, json};
-use simpleclaw_tests::canary::Canaries;
+use simpleclaw_tests::canary::{Canaries, holding};
 use simpleclaw_tests::fakes::{KEY, MODEL, Model};
 use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::raw::is_terminal;
 use simpleclaw_tests::{Encoding, Gateway, RawClient};
+
+use crate::clients::cli::run;
+use crate::operations::backup::unpack;
 
 const USED_IN: &str = "/models/providers/fake/apiKey";
 
@@ -20,7 +23,7 @@ fn config(model: &Model) -> String {
 }
 
 /// Asks the provider in a session of its own; the last event of the run.
-async fn ask(client: &mut RawClient, key: &str) -> Value {
+pub async fn ask(client: &mut RawClient, key: &str) -> Value {
     let model = format!("fake/{MODEL}");
     let session = format!("agent:main:{key}");
     let params = json!({ "sessionKey": session, "message": "hi", "idempotencyKey": key, "model": model });
@@ -152,6 +155,99 @@ async fn the_command_line() {
     assert_eq!((code, stdout.as_str()), (Some(0), "work is forgotten.\n"));
 }
 
+/// A key that is moved is nowhere but where secrets are kept: not in the file, not in the last good one, not in a former
+/// version, in no answer. It is used as before, and whoever goes back gets its name.
+#[tokio::test]
+async fn a_moved_secret_is_nowhere_else() {
+    let model = Model::start().await;
+    let key = format!("apiKey: {KEY}");
+    let config = model.config("# the end\n").replace(&key, &format!("{key}  # of May"));
+    let start = format!("# mine; once it was {KEY}\n{config}");
+    let home = Home::with_config(&start);
+    let gateway = Gateway::in_home(&home).await;
+    let mut client = gateway.connect(Encoding::Json).await;
+    for seconds in [100, 200, 300] {
+        client.ok("config.set", json!({ "path": "runs.idleSeconds", "value": seconds })).await;
+    }
+    let mut seen = client.ok("config.history", json!({})).await.to_string();
+    assert_eq!(holding(&home.path(), KEY).len(), 5, "the file, the last good one, three versions");
+
+    let moved = run(&home, &["secrets", "move-from-config", "--json"]).await;
+    assert_eq!(moved.code, Some(0), "{}{}", moved.stdout, moved.stderr);
+    assert_eq!(moved.json(), json!({ "moved": [{ "path": USED_IN, "name": "fake" }], "stillIn": [] }));
+    assert_eq!(holding(&home.path(), KEY), ["secrets.yaml"]);
+    let text = || std::fs::read_to_string(home.path().join("config.yaml")).expect("is there");
+    let as_it_was = |text: &str| {
+        let mut lines = text.lines();
+        for line in start.lines().filter(|line| !line.is_empty() && !line.contains(KEY)) {
+            assert!(lines.any(|now| now == line), "{line:?} is lost, or not where it was:\n{text}");
+        }
+        assert!(text.starts_with("# mine; once it was __masked__\n") && text.contains("# of May"), "{text}");
+    };
+    as_it_was(&text());
+    assert_eq!(ask(&mut client, "moved").await["state"], "final");
+    for entry in std::fs::read_dir(home.path().join("config.history")).expect("is there").flatten() {
+        assert_eq!(entry.metadata().expect("is there").permissions().mode() & 0o777, 0o600);
+    }
+    for (name, mode) in [("config.history", 0o700), ("state/config.last-good.yaml", 0o600)] {
+        let about = home.path().join(name).metadata().expect("is there");
+        assert_eq!(about.permissions().mode() & 0o777, mode, "{name}");
+    }
+
+    let history = client.ok("config.history", json!({})).await;
+    seen.push_str(&history.to_string());
+    let versions = history["versions"].as_array().expect("a list");
+    assert_eq!(versions.len(), 4);
+    for version in versions {
+        seen.push_str(&client.ok("config.restore", json!({ "id": version["id"] })).await.to_string());
+        let now = client.ok("config.get", json!({ "path": USED_IN })).await;
+        assert_eq!(now["value"], json!({ "secret": "fake" }));
+        assert_eq!(holding(&home.path(), KEY), ["secrets.yaml"]);
+        as_it_was(&text());
+    }
+    assert!(!text().contains("idleSeconds"), "the first version is the one before the first change");
+    assert_eq!(ask(&mut client, "back").await["state"], "final");
+    let gateway = Gateway::in_home(&gateway.crash().await).await;
+    let mut client = gateway.connect(Encoding::Msgpack).await;
+    assert_eq!(ask(&mut client, "again").await["state"], "final");
+    assert_eq!(holding(&home.path(), KEY), ["secrets.yaml"]);
+    seen.push_str(&client.ok("config.get", json!({})).await.to_string());
+    assert!(!format!("{seen}{}{}{}", moved.stdout, moved.stderr, gateway.all_output()).contains(KEY));
+    assert_eq!(model.faults(), Vec::<String>::new());
+}
+
+/// A reference to another secret is no move: the text is all there is of the former one, and can be gone back to. One to
+/// the same secret is, whoever writes it.
+#[tokio::test]
+async fn only_what_is_kept_elsewhere_leaves_the_former_versions() {
+    for encoding in Encoding::ALL {
+        let model = Model::start().await;
+        let start = model.config("");
+        let gateway = Gateway::with_config(&start).await;
+        let home = &gateway.home;
+        let mut client = gateway.connect(encoding).await;
+        client.ok("secrets.set", json!({ "name": "other", "value": "another-key" })).await;
+        client.ok("config.set", json!({ "path": USED_IN, "value": { "secret": "other" } })).await;
+        let id = client.ok("config.history", json!({})).await["versions"][0]["id"].clone();
+        let version = format!("config.history/{}.yaml", id.as_str().expect("an id"));
+        assert_eq!(holding(&home.path(), KEY), [version.as_str()]);
+        let told = run(home, &["secrets", "move-from-config", "--json"]).await;
+        assert_eq!(told.json(), json!({ "moved": [], "stillIn": [version] }), "{}", told.stderr);
+        let told = run(home, &["secrets", "move-from-config"]).await.stdout;
+        assert!(told.contains(&format!("Secrets still stand as text in {version}.")), "{told}");
+        client.ok("config.restore", json!({ "id": id })).await;
+        assert_eq!(std::fs::read_to_string(home.path().join("config.yaml")).expect("is there"), start);
+
+        client.ok("secrets.set", json!({ "name": "fake", "value": KEY })).await;
+        let patch = json!({ "models": { "providers": { "fake": { "apiKey": { "secret": "fake" } } } } });
+        client.ok("config.patch", json!({ "patch": patch, "dryRun": true })).await;
+        assert!(holding(&home.path(), KEY).contains(&version), "a dry run moves nothing");
+        client.ok("config.patch", json!({ "patch": patch })).await;
+        assert_eq!(holding(&home.path(), KEY), ["secrets.yaml"]);
+        assert_eq!(ask(&mut client, "moved").await["state"], "final");
+    }
+}
+
 /// A provider that is asked with a planted key; the model server repeats the key in its refusal.
 fn provider(model: &Model, id: &str, key: &str) -> String {
     format!(
@@ -237,7 +333,11 @@ async fn planted_secrets_are_found_nowhere() {
             assert_eq!(seen.call(&mut client, "chat.send", params).await["ok"], true, "{id}");
             seen.until_the_end_of(&mut client, &run).await;
         }
-        for method in ["secrets.list", "config.get", "config.schema", "models.list", "agents.list", "status"] {
+        let idle = json!({ "path": "runs.idleSeconds", "value": ids.len() + encoding as usize });
+        assert_eq!(seen.call(&mut client, "config.set", idle).await["ok"], true);
+        for method in
+            ["secrets.list", "config.get", "config.history", "config.schema", "models.list", "agents.list", "status"]
+        {
             seen.call(&mut client, method, json!({})).await;
         }
         seen.call(&mut client, "health", json!({ "refresh": true })).await;
@@ -258,7 +358,27 @@ async fn planted_secrets_are_found_nowhere() {
     canaries.absent_from("standard error", gateway.home.stderr().as_bytes());
     canaries.absent_from_command_lines();
     let meant = ["config.yaml", "secrets.yaml", "state/config.last-good.yaml"].map(|name| home.path().join(name));
-    canaries.absent_below(&home.path(), &[files, meant.to_vec()].concat::<PathBuf>());
+    let versions = std::fs::read_dir(home.path().join("config.history")).expect("is there").flatten();
+    let versions: Vec<PathBuf> = versions.map(|entry| entry.path()).collect();
+    assert_eq!(versions.len(), 2);
+    canaries.absent_below(&home.path(), &[files.clone(), meant.to_vec(), versions].concat::<PathBuf>());
+    without_a_trace(&canaries, &home, &[files, vec![secrets]].concat::<PathBuf>()).await;
+}
+
+/// A backup without secrets has none of them, and once those of the configuration are moved, no file but these has.
+async fn without_a_trace(canaries: &Canaries, home: &Home, meant: &[PathBuf]) {
+    let file = home.path().with_file_name("backup.tar.gz");
+    let made = run(home, &["backup", "create", file.to_str().expect("UTF-8")]).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    canaries.absent_below(&unpack(&file), &[]);
+    let moved = run(home, &["secrets", "move-from-config", "--json"]).await;
+    assert_eq!(moved.code, Some(0), "{}", moved.stderr);
+    let value = moved.json();
+    assert_eq!((value["moved"].as_array().map(Vec::len), &value["stillIn"]), (Some(9), &json!([])), "{value}");
+    for ended in [made, moved] {
+        canaries.absent_from("what a command says", format!("{}{}", ended.stdout, ended.stderr).as_bytes());
+    }
+    canaries.absent_below(&home.path(), meant);
 }
 
 /// Requests that are refused, with a secret where it does not belong.

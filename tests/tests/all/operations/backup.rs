@@ -1,15 +1,19 @@
 //! `simpleclaw backup` beside a gateway that works, and where none may.
 
-use std::process::Stdio;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
+use simpleclaw_tests::canary::holding;
+use simpleclaw_tests::fakes;
 use simpleclaw_tests::gateway::Home;
 use simpleclaw_tests::{Encoding, Gateway, RawClient};
 
 use crate::chat::{send, with_model};
 use crate::clients::cli::{finish, run};
+use crate::secrets::ask;
 
 const KEY: &str = "agent:main:main";
 
@@ -77,6 +81,67 @@ async fn made_while_people_talk_and_taken_back_elsewhere() {
     assert!(texts.len() >= 10, "{texts:?}");
     let expected: Vec<_> = (0..texts.len()).map(|number| format!("message {number}")).collect();
     assert_eq!(texts, expected);
+}
+
+/// A new folder beside a backup, with what any tar finds in it.
+pub fn unpack(file: &Path) -> PathBuf {
+    let folder = file.with_extension("unpacked");
+    std::fs::create_dir(&folder).expect("a new folder");
+    let status = Command::new("tar").arg("-xzf").arg(file).arg("-C").arg(&folder).status();
+    assert!(status.expect("tar runs").success());
+    folder
+}
+
+/// Without secrets a backup has none that stand as text in the configuration, and says so; what it has can be used, and
+/// works again as soon as they are given. With secrets it has everything as it stands.
+#[tokio::test]
+async fn secrets_in_the_configuration_stay_at_home() {
+    let (model, gateway) = with_model("# the end\n").await;
+    let home = gateway.home.clone();
+    let mut client = gateway.connect(Encoding::Json).await;
+    for seconds in [100, 200] {
+        client.ok("config.set", json!({ "path": "runs.idleSeconds", "value": seconds })).await;
+    }
+    let text = std::fs::read_to_string(home.path().join("config.yaml")).expect("is there");
+    assert_eq!(holding(&home.path(), fakes::KEY).len(), 4, "the file, the last good one, two versions");
+
+    let file = home.path().with_file_name("without.tar.gz");
+    let name = file.to_str().expect("UTF-8");
+    let made = run(&home, &["backup", "create", name]).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    for words in [
+        "left out: config.yaml (the secret at /models/providers/fake/apiKey; after a restore, `simpleclaw secrets set fake`",
+        "left out: state/config.last-good.yaml, config.history/",
+        "(secrets stand in it as text)",
+    ] {
+        assert!(made.stderr.contains(words), "{}", made.stderr);
+    }
+    assert!(!format!("{}{}", made.stdout, made.stderr).contains(fakes::KEY));
+    assert_eq!(holding(&unpack(&file), fakes::KEY), Vec::<String>::new());
+    let whole = run(&home, &["backup", "verify", name, "--json"]).await;
+    assert_eq!((whole.code, &whole.json()["secrets"]), (Some(0), &json!(false)), "{}", whole.stderr);
+    assert_eq!(whole.json()["leftOut"].as_array().map(Vec::len), Some(4));
+
+    let other = Home::new();
+    let back = run(&other, &["backup", "restore", name]).await;
+    assert!(back.code == Some(0) && back.stderr.contains("simpleclaw secrets set fake"), "{}", back.stderr);
+    let restored = Gateway::in_home(&other).await;
+    let mut client = restored.connect(Encoding::Msgpack).await;
+    let now = client.ok("config.get", json!({})).await;
+    assert_eq!((&now["valid"], &now["value"]["runs"]["idleSeconds"]), (&json!(true), &json!(200)));
+    let end = ask(&mut client, "without").await;
+    let words = end["error"]["message"].as_str().unwrap_or_default();
+    assert!(words.contains("there is no secret `fake`; run `simpleclaw secrets set fake`"), "{end}");
+    client.ok("secrets.set", json!({ "name": "fake", "value": fakes::KEY })).await;
+    assert_eq!(ask(&mut client, "with").await["state"], "final");
+    assert_eq!(model.faults(), Vec::<String>::new());
+
+    let file = home.path().with_file_name("with.tar.gz");
+    let made = run(&home, &["backup", "create", file.to_str().expect("UTF-8"), "--secrets"]).await;
+    assert_eq!(made.code, Some(0), "{}", made.stderr);
+    let unpacked = unpack(&file).join("simpleclaw-backup");
+    assert_eq!(std::fs::read_to_string(unpacked.join("config.yaml")).expect("is there"), text);
+    assert_eq!(holding(&unpacked, fakes::KEY).len(), 4);
 }
 
 /// Nothing is overwritten: not a file that is there, not a home in use, not a home with anything in it.
