@@ -64,14 +64,7 @@ fn cannot(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> BackupE
 /// A name for a new backup of this home: `simpleclaw-work-20261122-130157.tar.gz`, in UTC.
 pub fn default_name(home: &Home) -> String {
     let name = home.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-    format!("{}-{}.tar.gz", name.trim_start_matches('.'), stamp())
-}
-
-/// The time of now as part of a name: `20261122-130157`, in UTC.
-fn stamp() -> String {
-    let digits: String = Clock.now().to_string().chars().filter(char::is_ascii_digit).take(14).collect();
-    let (day, time) = digits.split_at_checked(8).unwrap_or((&digits, ""));
-    format!("{day}-{time}")
+    format!("{}-{}.tar.gz", name.trim_start_matches('.'), Clock.stamp())
 }
 
 /// A new folder that only this user may enter; gone with all that is in it when it is dropped.

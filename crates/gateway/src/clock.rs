@@ -21,6 +21,13 @@ impl Clock {
         Timestamp(self.now_ms())
     }
 
+    /// The time of now as part of a name: `20261122-130157`, in UTC.
+    pub fn stamp(self) -> String {
+        let digits: String = self.now().to_string().chars().filter(char::is_ascii_digit).take(14).collect();
+        let (day, time) = digits.split_at_checked(8).unwrap_or((&digits, ""));
+        format!("{day}-{time}")
+    }
+
     /// The day of this machine's calendar that a time lies in.
     pub fn day(self, ms: i64) -> Day {
         day_in(TimeZone::system(), ms)

@@ -2,7 +2,9 @@
 //! config → plugins → models → channels → server → maintenance → discovery.
 //!
 //! Only two failures end it: a configuration without any good version, and the port. What has nothing to do yet says
-//! `off`.
+//! `off`. Between the first two steps the database is opened (`database`).
+
+mod database;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +15,7 @@ use simpleclaw_protocol::{DEFAULT_PORT, Event};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::approval::Approvals;
+use self::database::Database;
 use crate::attachments::Attachments;
 use crate::catalog::Catalog;
 use crate::clock::Clock;
@@ -30,8 +32,7 @@ use crate::runtime::{BootId, Runtime};
 use crate::sandbox::Sandbox;
 use crate::secrets::Secrets;
 use crate::server::{self, Server};
-use crate::session::{self, Context, Sessions};
-use crate::store::Store;
+use crate::session::{Context, Sessions};
 use crate::supervisor::Supervisor;
 use crate::tool::{Children, Temp, Toolbox};
 use crate::usage::Ledger;
@@ -99,14 +100,10 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let (config, chosen) = steps.run("config", async { load_config(&home, overrides) }).await?;
     logs.set_level(&config.current().config.logging.level);
 
-    let store = match Store::open(&home.db_path()).await {
-        Ok((store, writer)) => {
-            supervisor.spawn("store", writer);
-            health.set("store", SubsystemState::Ok, None);
-            store
-        }
-        Err(error) => return Err(StartError::Store(error)),
-    };
+    let opened = database::open(&home, &config, &events, &supervisor, clock).await.map_err(StartError::Store)?;
+    let Database { store, paused, approvals, waiting, interrupted, damaged } = opened;
+    let state = if damaged.is_some() { SubsystemState::Degraded } else { SubsystemState::Ok };
+    health.set("store", state, damaged);
 
     steps.run("plugins", async { Ok(((), Done::Off)) }).await?;
 
@@ -114,9 +111,8 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
     let catalog = steps.run("models", async { Ok(models(&config, &secrets)) }).await?;
 
     let attachments = Attachments::new(&home);
-    let control = Control::new(store.paused().await.map_err(StartError::Store)?);
+    let control = Control::new(paused);
     let ledger = Ledger::new(clock, config.clone(), store.clone());
-    let approvals = Approvals::new(clock, store.clone(), events.clone());
     let inbox = Inbox { store: store.clone(), clock, config: config.clone(), order: Order::default() };
     let sandbox = Arc::new(Sandbox::new(vec![home.path().to_owned()]));
     let context = Context {
@@ -137,12 +133,6 @@ pub async fn start(options: Options) -> Result<Started, StartError> {
         sandbox: Arc::clone(&sandbox),
     };
     let sessions = Sessions::new(context);
-    let agents: Vec<String> = config.current().config.agents.entries.keys().cloned().collect();
-    session::ensure_mains(&store, clock, agents).await.map_err(StartError::Store)?;
-    let tasks = session::end_tasks(&store, clock).await.map_err(StartError::Store)?;
-    let parked = approvals.recover().await.map_err(StartError::Store)?;
-    let (waiting, cut) = session::recover(&store, clock, &parked).await.map_err(StartError::Store)?;
-    let interrupted = tasks + cut;
     if interrupted > 0 {
         tracing::warn!(target: "diagnostic", source = "sessions", code = "runs.interrupted", count = interrupted, "runs that the last end cut off are marked as interrupted");
     }

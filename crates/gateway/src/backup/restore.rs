@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use super::archive::{self, Entry, MAX_BYTES, damaged, unreadable};
 use super::manifest::Manifest;
-use super::{BackupError, DATABASE, cannot, check_database, private_file, private_folder, stamp};
+use super::{BackupError, DATABASE, cannot, check_database, private_file, private_folder};
+use crate::clock::Clock;
 use crate::home::{Home, hex, sync_folder};
 use crate::process::free_space;
 use crate::store::{StoreError, newest_schema};
@@ -151,7 +152,7 @@ fn take_place(new: &Path, home: &Path, occupied: bool) -> Result<Option<PathBuf>
         return Ok(None);
     }
     let mut name = home.file_name().unwrap_or_default().to_owned();
-    name.push(format!(".before-restore-{}", stamp()));
+    name.push(format!(".before-restore-{}", Clock.stamp()));
     let mut aside = home.with_file_name(&name);
     if aside.exists() {
         // A second restore within the second.

@@ -1,23 +1,32 @@
 //! The database: whether it is whole, whether this program may use it, and how large it is.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use super::{Finding, State};
+use super::{Finding, State, quoted};
 use crate::home::Home;
-use crate::store::{Offline, StoreError, newest_schema};
+use crate::store::{Offline, StoreError, damage, newest_schema};
 
 /// A write-ahead log that grew past this was not taken back into the database for long.
 const LARGE_LOG: u64 = 256 << 20;
 
 pub async fn examine(home: &Home) -> Vec<Finding> {
+    let mut findings = current(home).await;
+    findings.extend(damage::moved_aside(home).iter().map(|folder| {
+        let words = format!("a damaged one was moved aside, and a new one begun: {}", folder.display());
+        Finding::new("database", State::Warning, words).remedy(format!(
+            "stop the gateway, then: simpleclaw backup restore FILE --force; to do without what it held: rm -r {}",
+            quoted(folder)
+        ))
+    }));
+    findings
+}
+
+async fn current(home: &Home) -> Vec<Finding> {
     let path = home.db_path();
-    let Ok(about) = fs::metadata(&path) else {
+    if !path.exists() && !damage::lost_its_file(&path) {
         return vec![Finding::new("database", State::Note, "none yet: the next start makes it")];
-    };
-    let mut log = path.clone().into_os_string();
-    log.push("-wal");
-    let log = fs::metadata(PathBuf::from(log)).map_or(0, |about| about.len());
+    }
+    let (size, log) = (damage::size(&path), damage::size(&damage::beside(&path, "-wal")));
     let running = home.read_lock();
     let looked = look(&path, running.is_none() && log == 0).await;
     if home.read_lock() != running {
@@ -32,10 +41,12 @@ pub async fn examine(home: &Home) -> Vec<Finding> {
         }
         Ok((schema, _)) => {
             let next = if schema < newest_schema() { ", which the next start brings up to date" } else { "" };
-            let words = format!("whole, {} MB, schema {schema}{next}", about.len() / 1_000_000);
+            let words = format!("whole, {} MB, schema {schema}{next}", size / 1_000_000);
             Finding::new("database", State::Ok, words)
         }
-        Err(error) => damaged(&error.to_string()),
+        Err(StoreError::Damaged(words)) => damaged(&words),
+        Err(error) => Finding::new("database", State::Error, error.to_string())
+            .remedy(format!("ls -la {}", quoted(&home.state_dir()))),
     }];
     if log > LARGE_LOG {
         let words = format!("the write-ahead log has {} MB", log / 1_000_000);

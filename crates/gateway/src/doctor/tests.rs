@@ -77,7 +77,7 @@ async fn a_home_that_is_not_there_is_no_trouble_and_is_not_made() {
 #[tokio::test]
 async fn each_trouble_is_found_and_said_with_its_remedy() {
     type Break = fn(&Home);
-    let cases: [(&str, State, &str, Break); 9] = [
+    let cases: [(&str, State, &str, Break); 11] = [
         ("home", State::Warning, "chmod 700", |home| set_mode(home.path(), 0o755)),
         ("token", State::Warning, "chmod 600", |home| set_mode(&home.token_path(), 0o644)),
         ("token", State::Error, "rm ", |home| fs::write(home.token_path(), "short").expect("writes")),
@@ -98,6 +98,13 @@ async fn each_trouble_is_found_and_said_with_its_remedy() {
             let mut bytes = fs::read(home.db_path()).expect("reads");
             bytes.iter_mut().skip(4096).step_by(7).for_each(|byte| *byte = 0x5a);
             fs::write(home.db_path(), bytes).expect("writes");
+        }),
+        ("database", State::Error, "backup restore", |home| {
+            fs::write(home.db_path(), "").expect("writes");
+            fs::write(home.state_dir().join("gateway.db-wal"), "a log").expect("writes");
+        }),
+        ("database", State::Warning, "rm -r ", |home| {
+            fs::create_dir(home.state_dir().join("damaged-20261122-130157")).expect("makes");
         }),
         ("provider", State::Error, "", |home| {
             let config =

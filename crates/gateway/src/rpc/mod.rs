@@ -54,6 +54,11 @@ impl From<StoreError> for WireError {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Full | StoreError::Closed => Self::unavailable(error.to_string(), 5_000),
+            StoreError::Damaged(_) => {
+                let words = format!("{error}; `simpleclaw doctor` says more");
+                tracing::error!(target: "diagnostic", source = "store", code = "store.damaged", "{words}");
+                Self::new(ErrorCode::Unavailable, words)
+            }
             StoreError::Newer(_) | StoreError::Sql(_) | StoreError::Unreadable(_) | StoreError::File(_) => {
                 internal(&error.to_string())
             }

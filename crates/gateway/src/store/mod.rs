@@ -7,6 +7,7 @@ pub mod approval;
 pub mod attachment;
 pub mod audit;
 pub mod branch;
+pub mod damage;
 pub mod idempotency;
 pub mod message;
 pub mod meta;
@@ -20,9 +21,9 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use sqlx::migrate::{Migration, MigrationType, Migrator};
+use sqlx::migrate::{MigrateError, Migration, MigrationType, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, SqlitePool};
+use sqlx::{ConnectOptions as _, Connection as _, SqlitePool};
 
 pub use branch::Branch;
 pub use idempotency::{Claim, body_hash};
@@ -33,6 +34,10 @@ pub use session::{Child, SessionRecord, SessionsQuery};
 pub use usage::{CallOutcome, CallOwner, NewCall};
 pub use writer::Tx;
 
+const SQLITE_CORRUPT: u32 = 11;
+const SQLITE_FULL: u32 = 13;
+const SQLITE_NOTADB: u32 = 26;
+
 /// A store that could not do what it was asked; nothing was half done.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum StoreError {
@@ -40,6 +45,9 @@ pub enum StoreError {
     Full,
     #[error("the database was written by a newer version of SimpleClaw ({0}); install that version or newer")]
     Newer(String),
+    /// Cannot be used as it is; SQLite's word for how.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     #[error("the database failed: {0}")]
     Sql(String),
     #[error("the database is closed")]
@@ -65,10 +73,27 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         match &error {
             sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed => Self::Closed,
-            // SQLITE_FULL
-            sqlx::Error::Database(inner) if inner.code().as_deref() == Some("13") => Self::Full,
+            sqlx::Error::Database(inner) => {
+                let code: u32 = inner.code().and_then(|code| code.parse().ok()).unwrap_or_default();
+                // What stands above the lowest byte only says more of the same.
+                match code & 0xff {
+                    SQLITE_CORRUPT | SQLITE_NOTADB => Self::Damaged(inner.message().to_owned()),
+                    SQLITE_FULL => Self::Full,
+                    _ => Self::Sql(error.to_string()),
+                }
+            }
             sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => Self::Unreadable(error.to_string()),
             _ => Self::Sql(error.to_string()),
+        }
+    }
+}
+
+impl From<MigrateError> for StoreError {
+    fn from(error: MigrateError) -> Self {
+        match error {
+            MigrateError::VersionMissing(version) => Self::Newer(format!("schema {version}")),
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
+            error => Self::Sql(error.to_string()),
         }
     }
 }
@@ -112,6 +137,7 @@ impl Store {
     /// Opens or creates the database and brings its schema up to date. The caller holds the lock of the folder and
     /// runs the returned task to its end.
     pub async fn open(path: &Path) -> Result<(Self, impl Future<Output = ()> + Send + use<>), StoreError> {
+        damage::look(path).await?;
         let options = SqliteConnectOptions::new()
             .filename(path)
             .create_if_missing(true)
@@ -125,12 +151,10 @@ impl Store {
             .disable_statement_logging();
         let mut connection = options.connect().await?;
         // `run` takes anything that can be acquired, which hides from a spawned task that this is `Send`.
-        match migrator().run_direct(None, &mut connection, false).await {
-            Ok(()) => {}
-            Err(sqlx::migrate::MigrateError::VersionMissing(version)) => {
-                return Err(StoreError::Newer(format!("schema {version}")));
-            }
-            Err(error) => return Err(StoreError::Sql(error.to_string())),
+        if let Err(error) = migrator().run_direct(None, &mut connection, false).await {
+            // What it says is of no more use.
+            let _ = connection.close().await;
+            return Err(error.into());
         }
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
@@ -158,10 +182,7 @@ impl Store {
 
     /// Bytes of the database and of its write-ahead log.
     pub fn sizes(&self) -> (u64, u64) {
-        let size = |path: &Path| std::fs::metadata(path).map_or(0, |meta| meta.len());
-        let mut wal = self.path.clone().into_os_string();
-        wal.push("-wal");
-        (size(&self.path), size(Path::new(&wal)))
+        (damage::size(&self.path), damage::size(&damage::beside(&self.path, "-wal")))
     }
 
     /// Finishes what was accepted, then closes: later work is refused.

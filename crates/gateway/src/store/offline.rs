@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _, SqliteConnection};
 
-use super::{MIGRATIONS, StoreError};
+use super::{MIGRATIONS, StoreError, damage};
 
 /// How many problems of a damaged database are told.
 const MAX_PROBLEMS: usize = 20;
@@ -24,6 +24,9 @@ impl Offline {
     /// `untouched`: not even the files beside it are made, which is only right where nobody writes to it meanwhile and
     /// it has no write-ahead log.
     pub async fn open(path: &Path, untouched: bool) -> Result<Self, StoreError> {
+        if damage::lost_its_file(path) {
+            return Err(StoreError::Damaged("it is empty, and its write-ahead log is not".to_owned()));
+        }
         let options = SqliteConnectOptions::new()
             .filename(path)
             .read_only(true)

@@ -1,5 +1,6 @@
-//! What must survive: a kill, a restart, a full disk (promises P1 and P6 of the design).
+//! What must survive: a kill, a restart, a full disk, a damaged database (promises P1, P6 and P11 of the design).
 
+mod damage;
 mod disk;
 mod kill;
 mod power;

@@ -213,6 +213,7 @@ async fn a_newer_database_is_refused() {
     let words = failed.line["error"]["message"].as_str().expect("words");
     assert!(words.contains("newer version of SimpleClaw") && words.contains("install"), "{words}");
     assert_eq!(std::fs::read(&file).expect("the database"), bytes, "and it is not touched");
+    assert_eq!(super::damage::aside(&home), Vec::<std::path::PathBuf>::new(), "nor taken for damaged");
 }
 
 /// One home has one gateway.
