@@ -44,8 +44,24 @@ pub enum HomeError {
     NotAFolder(PathBuf),
     #[error("{} does not hold 64 lower-case hexadecimal digits; remove it and the next start makes a new one", .0.display())]
     BadToken(PathBuf),
+    #[error(
+        "{} cannot be written: {source}. SimpleClaw keeps all that it has there: make it writable, or set {HOME_VARIABLE} \
+         to another folder",
+        path.display()
+    )]
+    NotWritable { path: PathBuf, source: io::Error },
     #[error("cannot {doing} {}: {source}", path.display())]
     Io { doing: &'static str, path: PathBuf, source: io::Error },
+}
+
+/// For whoever says by itself which path it is about: the system's own error, with its kind.
+impl From<HomeError> for io::Error {
+    fn from(error: HomeError) -> Self {
+        match error {
+            HomeError::NotWritable { source, .. } | HomeError::Io { source, .. } => source,
+            error => Self::other(error),
+        }
+    }
 }
 
 impl Home {
@@ -142,15 +158,15 @@ impl Home {
         self.path.join("agents").join(id).join("workspace")
     }
 
-    /// Makes the folder (0700) and those in it that are always there, where they are missing, and sees that it can be
+    /// Makes the folder (0700) and those in it that are always there, where they are missing, and sees that they can be
     /// written.
     pub fn create(&self) -> Result<(), HomeError> {
-        for folder in [self.path.clone(), self.state_dir(), self.attachments_dir(), self.logs_dir()] {
-            make_private_folder(&folder)?;
+        for path in [self.path.clone(), self.state_dir(), self.attachments_dir(), self.logs_dir()] {
+            make_private_folder(&path)?;
+            #[cfg(unix)]
+            nix::unistd::access(&path, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK)
+                .map_err(|errno| HomeError::NotWritable { path, source: errno.into() })?;
         }
-        #[cfg(unix)]
-        nix::unistd::access(&self.path, nix::unistd::AccessFlags::W_OK | nix::unistd::AccessFlags::X_OK)
-            .map_err(|errno| self.io("write to", &self.path, errno.into()))?;
         Ok(())
     }
 
@@ -160,7 +176,12 @@ impl Home {
 }
 
 pub(crate) fn make_private_folder(path: &Path) -> Result<(), HomeError> {
-    let failed = |source| HomeError::Io { doing: "make the folder", path: path.to_owned(), source };
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::PermissionDenied | io::ErrorKind::ReadOnlyFilesystem => {
+            HomeError::NotWritable { path: path.to_owned(), source }
+        }
+        _ => HomeError::Io { doing: "make the folder", path: path.to_owned(), source },
+    };
     match fs::metadata(path) {
         Ok(there) if !there.is_dir() => return Err(HomeError::NotAFolder(path.to_owned())),
         Ok(_) => {}

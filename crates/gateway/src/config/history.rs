@@ -53,7 +53,7 @@ impl About {
 /// Puts a version on the disk; its id.
 pub fn keep(home: &Home, about: &About, former: &[u8]) -> io::Result<String> {
     let folder = home.history_dir();
-    home::make_private_folder(&folder).map_err(io::Error::other)?;
+    home::make_private_folder(&folder)?;
     // The names are the order, whatever the clock says.
     let newest = ids(home).first().and_then(|id| id.split_once('-')?.0.parse::<i64>().ok());
     let at = newest.map_or(about.at.0, |newest| about.at.0.max(newest.saturating_add(1)));

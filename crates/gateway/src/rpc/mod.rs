@@ -53,7 +53,7 @@ pub async fn handle(runtime: &Arc<Runtime>, method: Method, incoming: Incoming) 
 impl From<StoreError> for WireError {
     fn from(error: StoreError) -> Self {
         match error {
-            StoreError::Full | StoreError::Closed => Self::unavailable(error.to_string(), 5_000),
+            StoreError::Full | StoreError::Disk(_) | StoreError::Closed => Self::unavailable(error.to_string(), 5_000),
             StoreError::Damaged(_) => {
                 let words = format!("{error}; `simpleclaw doctor` says more");
                 tracing::error!(target: "diagnostic", source = "store", code = "store.damaged", "{words}");

@@ -55,7 +55,7 @@ pub fn move_aside(home: &Home, clock: Clock) -> io::Result<PathBuf> {
         sync_folder(&to)?;
         sync_folder(&from)?;
     }
-    make_private_folder(&attachments).map_err(io::Error::other)?;
+    make_private_folder(&attachments)?;
     Ok(folder)
 }
 
@@ -74,7 +74,7 @@ fn new_folder(within: &Path, clock: Clock) -> io::Result<PathBuf> {
         // A second one within the second.
         folder = within.join(format!("{ASIDE}{}-{}", clock.stamp(), hex(&rand::random::<[u8; 4]>())));
     }
-    make_private_folder(&folder).map_err(io::Error::other)?;
+    make_private_folder(&folder)?;
     Ok(folder)
 }
 

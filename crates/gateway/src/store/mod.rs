@@ -34,6 +34,8 @@ pub use session::{Child, SessionRecord, SessionsQuery};
 pub use usage::{CallOutcome, CallOwner, NewCall};
 pub use writer::Tx;
 
+const SQLITE_READONLY: u32 = 8;
+const SQLITE_IOERR: u32 = 10;
 const SQLITE_CORRUPT: u32 = 11;
 const SQLITE_FULL: u32 = 13;
 const SQLITE_NOTADB: u32 = 26;
@@ -48,6 +50,8 @@ pub enum StoreError {
     /// Cannot be used as it is; SQLite's word for how.
     #[error("the database is damaged: {0}")]
     Damaged(String),
+    #[error("the disk cannot be read or written: {0}")]
+    Disk(String),
     #[error("the database failed: {0}")]
     Sql(String),
     #[error("the database is closed")]
@@ -64,6 +68,7 @@ impl StoreError {
     pub fn from_file(error: &std::io::Error) -> Self {
         match error.kind() {
             std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Self::Full,
+            std::io::ErrorKind::ReadOnlyFilesystem => Self::Disk(error.to_string()),
             _ => Self::File(error.to_string()),
         }
     }
@@ -78,6 +83,7 @@ impl From<sqlx::Error> for StoreError {
                 // What stands above the lowest byte only says more of the same.
                 match code & 0xff {
                     SQLITE_CORRUPT | SQLITE_NOTADB => Self::Damaged(inner.message().to_owned()),
+                    SQLITE_READONLY | SQLITE_IOERR => Self::Disk(inner.message().to_owned()),
                     SQLITE_FULL => Self::Full,
                     _ => Self::Sql(error.to_string()),
                 }

@@ -217,7 +217,7 @@ async fn store_end(
             })
         });
         match stored.await {
-            Err(error @ (StoreError::Full | StoreError::Sql(_))) if tries < TRIES => {
+            Err(error @ (StoreError::Full | StoreError::Disk(_) | StoreError::Sql(_))) if tries < TRIES => {
                 if matches!(error, StoreError::Full) {
                     tries -= 1;
                 }

@@ -13,7 +13,7 @@ use super::{assert_whole, history, text, until_idle};
 /// Puts a file system of so many bytes at `folder`, for this thread and the processes that it starts. It goes with
 /// them, so nothing is left to clean up.
 #[cfg(target_os = "linux")]
-fn mount_tiny(folder: &Path, bytes: usize) {
+pub fn mount_tiny(folder: &Path, bytes: usize) {
     use nix::mount::{MsFlags, mount};
     use nix::sched::{CloneFlags, unshare};
     const NONE: Option<&str> = None;
@@ -25,7 +25,7 @@ fn mount_tiny(folder: &Path, bytes: usize) {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn mount_tiny(_: &Path, _: usize) {
+pub fn mount_tiny(_: &Path, _: usize) {
     unreachable!("ignored here");
 }
 
@@ -64,12 +64,12 @@ fn fill(folder: &Path) -> PathBuf {
     path
 }
 
-fn send(key: &str) -> Value {
+pub fn send(key: &str) -> Value {
     json!({ "sessionKey": "main", "message": format!("message {key}"), "idempotencyKey": key })
 }
 
 /// Every acknowledged message is there once and was answered; what was refused left nothing.
-async fn check(client: &mut RawClient, acknowledged: &[String], refused: &str) {
+pub async fn check(client: &mut RawClient, acknowledged: &[String], refused: &str) {
     until_idle(client).await;
     let messages = history(client, "agent:main:main").await;
     assert_whole("main", &messages);

@@ -4,6 +4,7 @@ mod damage;
 mod disk;
 mod kill;
 mod power;
+mod read_only;
 mod restart;
 
 use std::collections::HashMap;

@@ -36,8 +36,17 @@ fn run(program: &str, arguments: &[&Path]) {
     assert!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// For this thread and the processes that it starts.
-fn mount_image(image: &Path, folder: &Path) {
+/// Makes a file that holds an empty file system, and mounts it, for this thread and the processes that it starts.
+pub fn mount_new_image(image: &Path, folder: &Path) {
+    unshare(CloneFlags::CLONE_NEWNS).expect("root");
+    const NONE: Option<&str> = None;
+    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).expect("a private tree");
+    std::fs::File::create(image).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
+    run("mkfs.ext4", &[Path::new("-q"), Path::new("-F"), image]);
+    mount_image(image, folder);
+}
+
+pub fn mount_image(image: &Path, folder: &Path) {
     run("mount", &[Path::new("-o"), Path::new("loop"), image, folder]);
 }
 
@@ -57,19 +66,13 @@ async fn send(mut client: RawClient, session: String, round: usize, acknowledged
 #[tokio::test]
 #[cfg_attr(not(can_mount_images), ignore = "needs root, loop devices and mkfs.ext4")]
 async fn a_power_cut_loses_nothing_that_was_acknowledged() {
-    unshare(CloneFlags::CLONE_NEWNS).expect("root");
-    const NONE: Option<&str> = None;
-    mount(NONE, "/", NONE, MsFlags::MS_REC | MsFlags::MS_PRIVATE, NONE).expect("a private tree");
     let disks = tempfile::tempdir().expect("a folder");
     let disk = |number: usize| -> PathBuf { disks.path().join(format!("disk-{number}")) };
-    std::fs::File::create(disk(0)).and_then(|file| file.set_len(IMAGE_BYTES)).expect("an image");
-    run("mkfs.ext4", &[Path::new("-q"), Path::new("-F"), &disk(0)]);
-
     let cuts = rounds(CUTS);
     let model = Model::start().await;
     let home = Home::new();
     std::fs::create_dir(home.path()).expect("the home folder");
-    mount_image(&disk(0), &home.path());
+    mount_new_image(&disk(0), &home.path());
     std::fs::write(home.path().join("config.yaml"), model.config("")).expect("the configuration");
 
     let acknowledged = Acknowledged::default();
