@@ -12,7 +12,7 @@ use simpleclaw_protocol::methods::config::{
 use crate::clock::Clock;
 use crate::config;
 use crate::home::{Home, HomeError, LockError};
-use crate::rpc::config::{Asked, asked, look, patched, refused, restored, schema};
+use crate::rpc::config::{Asked, asked, look, not_synced, patched, refused, restored, schema};
 use crate::server::dispatch::internal;
 
 /// Why there was no answer.
@@ -54,6 +54,9 @@ fn change(home: &Home, asked: Asked, by: &str) -> Result<Value, Failed> {
     let running = config::inspect(home);
     let request = asked.by(by.to_owned(), Clock.now(), None);
     let changed = config::make(home, request, &running, &config::from_environment).map_err(refused)?;
+    if let Some(why) = changed.not_synced {
+        return Err(not_synced(&why).into());
+    }
     answer(changed.result)
 }
 

@@ -16,7 +16,7 @@ use super::history::{self, About};
 use super::literals::Literal;
 use super::mask::{self, shown_key};
 use super::plan::{self, Part};
-use super::save::{self, NotSaved};
+use super::save::{self, NotSaved, NotSynced};
 use super::scrub;
 use super::substitute::Lookup;
 use super::tree::{self, Mistake, Node};
@@ -64,6 +64,8 @@ pub struct Changed {
     pub result: ConfigChangeResult,
     /// What is to run now; `None`: what runs already.
     pub loaded: Option<Loaded>,
+    /// Why a power cut may take it back.
+    pub not_synced: Option<NotSynced>,
 }
 
 /// Why there was no change; the file is as it was.
@@ -102,7 +104,7 @@ pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> 
     if let Some(done) =
         mark.as_ref().and_then(|mark| history::last(home, &from).filter(|last| last.mark.as_ref() == Some(mark)))
     {
-        return Ok(again(done, &file, &path, running, lookup));
+        return Ok(Changed { not_synced: save::sync(home), ..again(done, &file, &path, running, lookup) });
     }
     if base_hash.is_some_and(|base| base != from) {
         return Err(NotChanged::Stale(from));
@@ -147,11 +149,12 @@ pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> 
         issues: loaded.issues.clone(),
     };
     if dry_run {
-        return Ok(Changed { result, loaded: None });
+        return Ok(Changed { result, loaded: None, not_synced: None });
     }
     if text.as_bytes() == file.bytes {
         // What was written by hand runs from now on as well.
-        return Ok(Changed { result, loaded: (running.hash != from).then_some(loaded) });
+        let loaded = (running.hash != from).then_some(loaded);
+        return Ok(Changed { result, loaded, not_synced: save::sync(home) });
     }
     let about = About {
         at,
@@ -164,11 +167,11 @@ pub fn make(home: &Home, request: Request, running: &Loaded, lookup: Lookup) -> 
         mark,
     };
     let former = former(home, &file, &text, &moved)?;
-    save::save(home, &file, &former, &text, &about).map_err(|error| match error {
+    let not_synced = save::save(home, &file, &former, &text, &about).map_err(|error| match error {
         NotSaved::Changed(hash) => NotChanged::Stale(hash),
         error => NotChanged::NotSaved(error),
     })?;
-    Ok(Changed { result, loaded: Some(loaded) })
+    Ok(Changed { result, loaded: Some(loaded), not_synced })
 }
 
 /// What is kept of the file before a change. Moved secrets leave all versions before they leave the file: a crash in
@@ -207,7 +210,7 @@ fn again(done: About, file: &File, path: &str, running: &Loaded, lookup: Lookup)
         diff: done.diff,
         issues,
     };
-    Changed { result, loaded: None }
+    Changed { result, loaded: None, not_synced: None }
 }
 
 /// What the file says of itself now; what runs is `running`.

@@ -45,7 +45,7 @@ pub use edit::Refused;
 pub use handle::{ConfigHandle, Overrides};
 pub use literals::{Literal, literals, referred};
 pub use mask::MASK;
-pub use save::NotSaved;
+pub use save::{NotSaved, NotSynced};
 pub use schema::{SCHEMA_VERSION, schema, schema_at, ui_hints};
 pub use scrub::{Bare, bare, holds_secret, with_secrets};
 pub use secret::{Secret, SecretRef};

@@ -12,10 +12,12 @@ pub fn hex(bytes: &[u8]) -> String {
 
 /// Puts a file (0600) in place of what is there: after a crash there is the old one or the new one, whole.
 pub fn write_private(path: &Path, content: &[u8]) -> io::Result<()> {
-    put(path, content, None)
+    put(path, content, None)?;
+    sync_folder(path)
 }
 
-/// The same for a file that may be someone else's to read as well: one that is there keeps its mode.
+/// The same for a file that may be someone else's to read as well: one that is there keeps its mode. An error means that
+/// nothing happened; what did happen is safe from a power cut once [`sync_folder`] has been called.
 pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
     put(path, content, fs::metadata(path).ok().map(|about| about.permissions()))
 }
@@ -25,8 +27,7 @@ fn put(path: &Path, content: &[u8], mode: Option<fs::Permissions>) -> io::Result
     let moved = mode.map_or(Ok(()), |mode| fs::set_permissions(&temporary, mode));
     moved.and_then(|()| fs::rename(&temporary, path)).inspect_err(|_| {
         let _ = fs::remove_file(&temporary);
-    })?;
-    sync_folder(path)
+    })
 }
 
 /// The same for a file that must not be there yet: `AlreadyExists` otherwise.

@@ -14,7 +14,7 @@ use simpleclaw_protocol::{ErrorCode, WireError};
 
 use super::Key;
 use crate::config::{
-    self, Change, Literal, Loaded, MASK, NotChanged, NotSaved, Refused, Request, SCHEMA_VERSION, SecretRef,
+    self, Change, Literal, Loaded, MASK, NotChanged, NotSaved, NotSynced, Refused, Request, SCHEMA_VERSION, SecretRef,
 };
 use crate::home::Home;
 use crate::reload;
@@ -143,6 +143,10 @@ async fn change(
     if let Some(loaded) = changed.loaded {
         reload::apply(runtime, loaded, &by, &changed.result.restart_paths).await;
     }
+    if let Some(why) = changed.not_synced {
+        // Without its key, so that a repeat tries the disk again.
+        return Err(not_synced(&why));
+    }
     claim.keep(&runtime.store, &changed.result, runtime.clock.now_ms()).await?;
     Ok(changed.result)
 }
@@ -211,6 +215,18 @@ pub fn refused(why: NotChanged) -> WireError {
             }
         }
     }
+}
+
+/// A change that happened, and that is not acknowledged all the same.
+pub fn not_synced(why: &NotSynced) -> WireError {
+    let words = format!(
+        "{} was changed, and that is in force, but its folder could not be brought to the disk: {}. A power cut may take \
+         the change back; send it again once the disk is well",
+        why.path.display(),
+        why.error
+    );
+    tracing::error!(target: "diagnostic", source = "config", code = "config.not_synced", "{words}");
+    WireError::unavailable(words, RETRY_MS)
 }
 
 /// Every error, with its place in the configuration and in the text that was not written.

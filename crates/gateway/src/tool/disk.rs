@@ -308,7 +308,8 @@ mod sys {
 
     pub fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
         path.parent().map_or(Ok(()), unchanged)?;
-        crate::home::replace(path, content)
+        crate::home::replace(path, content)?;
+        crate::home::sync_folder(path)
     }
 
     pub fn list(path: &Path, limit: usize) -> io::Result<(Vec<Entry>, bool)> {
