@@ -141,7 +141,8 @@ mod tests {
             mark: None,
         };
         let failing = |path: &Path| Err(io::Error::other(format!("no disk below {}", path.display())));
-        let said = save_with(&home, &before, &before.bytes, new, &about, failing).expect("it happened").expect("and is said");
+        let said =
+            save_with(&home, &before, &before.bytes, new, &about, failing).expect("it happened").expect("and is said");
         assert_eq!(said.path, home.config_path());
         assert_eq!(said.error.to_string(), format!("no disk below {}", home.config_path().display()));
         assert_eq!(fs::read_to_string(home.config_path()).expect("is there"), new);

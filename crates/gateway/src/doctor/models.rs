@@ -46,8 +46,7 @@ pub async fn examine(config: &Config, home: &Home) -> Vec<Finding> {
     }
     if findings.is_empty() {
         let words = "no provider is configured and no model server was found: the built-in guide answers";
-        let remedy =
-            "start Ollama, llama-server or LM Studio, or add a provider on the page Models";
+        let remedy = "start Ollama, llama-server or LM Studio, or add a provider on the page Models";
         findings.push(Finding::new("provider", State::Note, words).remedy(remedy));
     }
     findings
