@@ -75,11 +75,11 @@ async fn providers_come_and_go_live() {
 async fn what_waits_for_a_restart_says_so() {
     let gateway = Gateway::with_config(START).await;
     let mut client = gateway.connect(Encoding::Msgpack).await;
-    let result = client.ok("config.set", set("/gateway/behindTlsProxy", json!(true))).await;
-    assert_eq!((&result["applied"], &result["restartPaths"]), (&json!("restart"), &json!(["/gateway/behindTlsProxy"])));
+    let result = client.ok("config.set", set("/gateway/mode", json!("shared"))).await;
+    assert_eq!((&result["applied"], &result["restartPaths"]), (&json!("restart"), &json!(["/gateway/mode"])));
     let event = client.event_where("a diagnostic", |event| event["payload"]["code"] == "config.restart_needed").await;
-    assert_eq!(event["payload"]["fields"]["keys"], "/gateway/behindTlsProxy");
-    let schema = client.ok("config.schema", json!({ "path": "gateway.behindTlsProxy" })).await;
+    assert_eq!(event["payload"]["fields"]["keys"], "/gateway/mode");
+    let schema = client.ok("config.schema", json!({ "path": "gateway.mode" })).await;
     assert_eq!(schema["schema"]["x-reload"], "restart");
     let result = client.ok("config.set", set("logging.level", json!("debug"))).await;
     assert_eq!(result["applied"], "live", "the proxy has waited before");

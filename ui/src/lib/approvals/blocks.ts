@@ -32,7 +32,7 @@ export function blocksOf(action: ApprovalAction): Block[] {
   if (argv.length > 0) blocks.push({ title: t.approvals.what.exec, rows: argumentRows(action) });
   if (script !== undefined) blocks.push({ title: t.approvals.what.script, rows: scriptRows(script) });
   if (url !== undefined) blocks.push(plain(t.approvals.what.fetch, url));
-  if (path !== undefined) blocks.push(plain(OF_FOLDERS.includes(kind) ? t.approvals.folder : t.approvals.file, path));
+  if (path !== undefined) blocks.push(plain(OF_FOLDERS.includes(action.kind) ? t.approvals.folder : t.approvals.file, path));
   if (diff !== undefined) {
     const lines = readChange(diff);
     const { added, removed } = countChange(lines);

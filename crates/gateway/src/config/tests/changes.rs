@@ -90,9 +90,9 @@ fn the_answer_and_the_file() {
     assert!(changed.issues.iter().any(|issue| issue.message.contains("a secret stands here as text")));
     let port = files.set("/gateway/port", json!(6)).expect("changes").result;
     assert_eq!((port.applied, port.restart_paths), (Applied::Live, vec![]));
-    let proxy = files.set("/gateway/behindTlsProxy", json!(true)).expect("changes").result;
-    assert_eq!((proxy.applied, proxy.restart_paths), (Applied::Restart, vec!["/gateway/behindTlsProxy".to_owned()]));
-    files.set("/gateway/behindTlsProxy", Value::Null).expect("changes");
+    let mode = files.set("/gateway/mode", json!("shared")).expect("changes").result;
+    assert_eq!((mode.applied, mode.restart_paths), (Applied::Restart, vec!["/gateway/mode".to_owned()]));
+    files.set("/gateway/mode", Value::Null).expect("changes");
     assert!(files.text().contains("  port: 6  # five\n"));
     let unset = files.set("gateway.port", Value::Null).expect("changes").result;
     assert_eq!((unset.value, unset.changed_paths), (json!(18789), vec!["/gateway".to_owned()]));

@@ -1,6 +1,7 @@
 // Generated from schemas/ by `cargo xtask schemas`; do not edit.
 
-export type ActionKind = ("read" | "write" | "fetch" | "message" | "cron" | "node") | "exec" | "script" | "external";
+export type ActionKind =
+  ("write" | "fetch" | "message" | "cron" | "node") | "exec" | "script" | "read" | "list" | "search" | "external";
 /**
  * What an agent does beside writing text.
  */
@@ -360,6 +361,10 @@ export interface ApprovalRule {
    */
   network: boolean;
   /**
+   * Of a program: whether it holds only for what a sandbox keeps in. Absent in rules of earlier versions: it does.
+   */
+  sandboxed?: boolean;
+  /**
    * The same in words.
    */
   words: string;
@@ -371,7 +376,8 @@ export interface ApprovalRule {
  */
 export interface DecidedBy {
   /**
-   * `dialog`, `web`, `cli`, `chat`, `tray`, `program`; `rule` where a rule answered, `gateway` where nobody could.
+   * `dialog`, `web`, `cli`, `chat`, `tray`, `program`; `rule` where a rule answered a program, which only earlier
+   * versions let it; `gateway` where nobody could.
    */
   surface: string;
   user?: string;
@@ -518,6 +524,10 @@ export interface RuleDraft {
   argv: string[];
   prefix: boolean;
   network: boolean;
+  /**
+   * As in the rule where absent.
+   */
+  sandboxed?: boolean;
   /**
    * Not looked at: the gateway writes them.
    */
