@@ -41,7 +41,7 @@ fn newest_source(folder: &Path) -> Option<SystemTime> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| match entry.file_name().to_str()? {
-            "node_modules" | "dist" | "e2e" | "test-results" => None,
+            "node_modules" | "dist" | "dist-gz" | "e2e" | "test-results" => None,
             _ if entry.path().is_dir() => newest_source(&entry.path()),
             _ => modified(&entry.path()),
         })

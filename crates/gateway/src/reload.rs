@@ -14,6 +14,7 @@ use std::time::{Duration, SystemTime};
 use simpleclaw_protocol::Event;
 use simpleclaw_protocol::events::ConfigChangedEvent;
 use simpleclaw_protocol::health::SubsystemState;
+use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 
 use crate::config::{self, Loaded};
 use crate::runtime::Runtime;
@@ -21,6 +22,9 @@ use crate::{rebuild, session};
 
 /// How often the file is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Most warnings about one text that are told of; `config.get` has them all.
+const MAX_WARNINGS: usize = 20;
 
 /// By what a file is known to be another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +105,7 @@ pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[
         let keys = restart.join(", ");
         tracing::warn!(target: "diagnostic", source = "config", code = "config.restart_needed", keys, "the next start applies these keys");
     }
+    tell_of_warnings(&before.issues, &after.issues);
     let held = runtime.config.overridden();
     let held: Vec<_> = held.iter().filter(|key| said(&before, key) != said(&after, key)).copied().collect();
     if !held.is_empty() {
@@ -120,6 +125,16 @@ pub async fn apply(runtime: &Arc<Runtime>, loaded: Loaded, by: &str, restart: &[
     runtime.health.set("config", SubsystemState::Ok, None);
     runtime.health.change();
     runtime.events.publish(Event::ConfigChanged(ConfigChangedEvent { hash: after.hash.clone() }));
+}
+
+/// What is unwise or does nothing in the configuration, and was not told of before.
+pub fn tell_of_warnings(before: &[ConfigIssue], now: &[ConfigIssue]) {
+    let is_told =
+        |issue: &ConfigIssue| before.iter().any(|old| (&old.path, &old.message) == (&issue.path, &issue.message));
+    let warnings = now.iter().filter(|issue| issue.severity == IssueSeverity::Warning && !is_told(issue));
+    for ConfigIssue { path, line, message, .. } in warnings.take(MAX_WARNINGS) {
+        tracing::warn!(target: "diagnostic", source = "config", code = "config.warning", path, line, "config.yaml, line {line}: {message}");
+    }
 }
 
 /// What the configuration itself says, whatever holds instead.

@@ -1,8 +1,9 @@
 //! The start, in seven steps that read like the list in the design:
 //! config → plugins → models → channels → server → maintenance → discovery.
 //!
-//! Only two failures end it: a configuration without any good version, and the port. What has nothing to do yet says
-//! `off`. Between the first two steps the database is opened (`database`).
+//! What ends it: a home that cannot be used or belongs to another gateway, a configuration without any good version, a
+//! database that is newer than this program or cannot be read, and the port. What has nothing to do yet says `off`.
+//! Between the first two steps the database is opened (`database`).
 
 mod database;
 
@@ -243,6 +244,7 @@ fn load_config(
     mut overrides: Overrides,
 ) -> Result<((ConfigHandle, Option<u16>), Done), StartError> {
     let loaded = config::load(home)?;
+    reload::tell_of_warnings(&[], &loaded.issues);
     let done = match &loaded.problem {
         Some(problem) => Done::Degraded(format!("the last good version runs: {}", problem.message)),
         None => Done::Ok,

@@ -132,6 +132,25 @@ async fn pages_carry_their_guards() {
     }
 }
 
+/// The page goes out compressed to whoever takes it so, and whole to everybody else.
+#[tokio::test]
+async fn the_page_is_compressed_for_whoever_takes_it_so() {
+    let gateway = Gateway::start().await;
+    for (offered, encoding) in [
+        ("gzip, deflate, br", "gzip"),
+        ("br;q=1.0, gzip;q=0.8", "gzip"),
+        ("gzip;q=0", ""),
+        ("gzip;q=x", ""),
+        ("br", ""),
+    ] {
+        let headers = [("Host", "localhost"), ("Accept-Encoding", offered)];
+        let answer = http::request(gateway.port, "GET", "/", &headers).await;
+        assert_eq!((answer.status, answer.header("content-encoding")), (200, encoding), "{offered}");
+        assert_eq!(answer.header("vary"), "accept-encoding", "{offered}");
+        assert_eq!(answer.body.contains("<html"), encoding.is_empty(), "{offered}: {}", answer.body);
+    }
+}
+
 /// A path leads to a file of the page or to nothing, never out of it.
 #[tokio::test]
 async fn paths_stay_inside() {

@@ -68,7 +68,6 @@ ProtectSystem=strict
 PrivateTmp=yes
 ReadWritePaths={home}
 NoNewPrivileges=yes
-MemoryDenyWriteExecute=yes
 LockPersonality=yes
 RestrictRealtime=yes
 RestrictSUIDSGID=yes

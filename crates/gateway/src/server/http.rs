@@ -1,6 +1,10 @@
 //! Plain HTTP: the health probes, the web UI, and the upgrade to a WebSocket.
 
+use std::borrow::Cow;
+use std::io::Read as _;
+
 use bytes::Bytes;
+use flate2::read::GzDecoder;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::Full;
@@ -14,10 +18,10 @@ use crate::runtime::Runtime;
 
 pub type Body = Full<Bytes>;
 
-/// The built web UI: embedded in a release build, read from the checkout in a debug build. `cargo check` works without
-/// it; a gateway without it says so on its page.
+/// The built web UI, each file compressed with gzip and named so: embedded in a release build, read from the checkout in
+/// a debug build. `cargo check` works without it; a gateway without it says so on its page.
 #[derive(Embed)]
-#[folder = "../../ui/dist"]
+#[folder = "../../ui/dist-gz"]
 #[allow_missing = true]
 struct Ui;
 
@@ -95,8 +99,8 @@ pub fn respond<B>(runtime: &Runtime, request: &Request<B>) -> Response<Body> {
     match request.uri().path() {
         "/healthz" => plain(StatusCode::OK, "ok"),
         "/readyz" => ready(runtime),
-        "/" | "/index.html" => page(),
-        path => asset(path.trim_start_matches('/')),
+        "/" | "/index.html" => page(request.headers()),
+        path => asset(request.headers(), path.trim_start_matches('/')),
     }
 }
 
@@ -117,21 +121,40 @@ fn ready(runtime: &Runtime) -> Response<Body> {
     response
 }
 
-fn page() -> Response<Body> {
-    let html = match Ui::get("index.html") {
-        Some(file) => Bytes::from(file.data.into_owned()),
-        None => Bytes::from_static(NO_UI.as_bytes()),
-    };
-    let mut response = plain(StatusCode::OK, html);
+fn page(asked: &HeaderMap) -> Response<Body> {
+    let mut response =
+        of_ui(asked, "index.html").unwrap_or_else(|| plain(StatusCode::OK, Bytes::from_static(NO_UI.as_bytes())));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(CONTENT_SECURITY_POLICY));
     response
 }
 
-fn asset(path: &str) -> Response<Body> {
-    let Some(file) = Ui::get(path) else { return plain(StatusCode::NOT_FOUND, "not found") };
-    let mut response = plain(StatusCode::OK, Bytes::from(file.data.into_owned()));
+/// A file of the web UI, compressed for who takes it so.
+fn of_ui(asked: &HeaderMap, path: &str) -> Option<Response<Body>> {
+    let compressed = match Ui::get(&format!("{path}.gz"))?.data {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let takes_gzip = tokens(asked, header::ACCEPT_ENCODING).any(|offered| {
+        let (name, weight) = offered.split_once(';').unwrap_or((offered, "q=1"));
+        name.trim() == "gzip" && weight.trim().trim_start_matches("q=").parse().is_ok_and(|weight: f32| weight > 0.0)
+    });
+    let mut response = if takes_gzip {
+        let mut response = plain(StatusCode::OK, compressed);
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        response
+    } else {
+        let mut whole = Vec::new();
+        GzDecoder::new(&compressed[..]).read_to_end(&mut whole).ok()?;
+        plain(StatusCode::OK, whole)
+    };
+    response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    Some(response)
+}
+
+fn asset(asked: &HeaderMap, path: &str) -> Response<Body> {
+    let Some(mut response) = of_ui(asked, path) else { return plain(StatusCode::NOT_FOUND, "not found") };
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type(path)));
     // Names under assets/ carry a hash of their content.

@@ -185,7 +185,7 @@ async fn the_unit_is_written_replaced_and_removed() {
         "NoNewPrivileges=yes",
         "ProtectSystem=strict",
         "PrivateTmp=yes",
-        "MemoryDenyWriteExecute=yes",
+        "RestrictSUIDSGID=yes",
         &format!("ReadWritePaths=\"{}\"", home.path().display()),
         &format!("Environment=\"SIMPLECLAW_HOME={}\"", home.path().display()),
     ] {
