@@ -61,6 +61,8 @@ async fn a_disk_that_becomes_read_only_acknowledges_nothing() {
     mount_new_image(&disk, &home.path());
     let config = model.config("");
     std::fs::write(home.path().join("config.yaml"), &config).expect("the configuration");
+    // The disk is to have it when it fails.
+    std::fs::File::open(home.path().join("config.yaml")).and_then(|file| file.sync_all()).expect("is on the disk");
     let gateway = Gateway::in_home(&home).await;
     let mut client = gateway.connect(Encoding::Json).await;
     let acknowledged: Vec<String> = (0..5).map(|number| format!("before-{number}")).collect();
