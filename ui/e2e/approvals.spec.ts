@@ -1,6 +1,6 @@
 import type { Browser, Page } from "@playwright/test";
 import { Gateway } from "./gateway";
-import { answers, composer, expect, expectAccessible, open, pathOf, sessionKey, sessionPath, test } from "./page";
+import { answers, composer, expect, expectAccessible, expectFits, open, pathOf, sessionKey, sessionPath, test } from "./page";
 
 const WHY = "A test wants to know.";
 
@@ -193,7 +193,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         await request(browser, exec("env", "x".repeat(300)));
         const fits = async (): Promise<void> => {
           await expectAccessible(page);
-          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+          await expectFits(page);
         };
         await open(page);
         for (const path of ["approvals", "approvals/history", "approvals/rules"]) {

@@ -1,4 +1,4 @@
-import { answers, ask, composer, expect, expectAccessible, mine, open, sessionPath, test } from "./page";
+import { answers, ask, composer, expect, expectAccessible, expectFits, mine, open, sessionPath, test } from "./page";
 
 for (const colorScheme of ["light", "dark"] as const) {
   for (const width of [1280, 400]) {
@@ -13,13 +13,13 @@ for (const colorScheme of ["light", "dark"] as const) {
         await expect(answers(page)).toHaveCount(1);
         await expect(page.getByRole("button", { name: "Stop" })).toBeHidden();
         await expectAccessible(page);
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        await expectFits(page);
       });
 
       test("files, an edit and the palette have no accessibility finding and nothing sticks out", async ({ page }) => {
         const fits = async (): Promise<void> => {
           await expectAccessible(page);
-          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+          await expectFits(page);
         };
         await open(page, sessionPath(`states-${colorScheme}-${width}`));
         await page.locator("input[type=file]").setInputFiles([
@@ -48,7 +48,7 @@ for (const colorScheme of ["light", "dark"] as const) {
         // A few lines of the log stand for all: the search for findings takes its time for each.
         await page.getByRole("searchbox", { name: "Filter the log" }).fill("startup");
         await expectAccessible(page);
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+        await expectFits(page);
       });
     });
   }

@@ -56,3 +56,10 @@ export async function expectAccessible(page: Page): Promise<void> {
   const { violations } = await new AxeBuilder({ page }).analyze();
   expect(violations.map(({ id, nodes }) => [id, nodes.map((node) => node.target.join(" "))])).toEqual([]);
 }
+
+/** The page itself never scrolls: what is long scrolls inside. */
+export async function expectFits(page: Page): Promise<void> {
+  const size = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.scrollHeight]);
+  const { width, height } = page.viewportSize()!;
+  expect(size).toEqual([width, height]);
+}

@@ -32,14 +32,14 @@ test("pictures", async ({ page, browser }) => {
   await ask(page, "How do I connect a model?");
   await page.getByRole("textbox", { name: "Message", exact: true }).fill("Show me an approval");
   await page.keyboard.press("Enter");
-  await expect(page.getByRole("button", { name: "Allow once" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Allow once" })).toBeEnabled();
   await inBoth(page, "chat");
   await page.setViewportSize({ width: 400, height: 800 });
   await take(page, "chat-light-narrow");
   await page.setViewportSize({ width: 1280, height: 800 });
 
   await page.goto("/#/approvals");
-  await expect(page.getByRole("button", { name: "Allow once" })).toBeVisible();
+  await expect(page.getByRole("button", { name: "Allow once" })).toBeEnabled();
   await take(page, "approvals-light");
   await page.getByRole("button", { name: "Deny", exact: true }).click();
 
@@ -57,7 +57,7 @@ test("pictures", async ({ page, browser }) => {
 
   await page.goto("/#/health");
   await expect(page.getByRole("heading", { name: "Subsystems" })).toBeVisible();
-  await page.getByRole("searchbox", { name: "Filter the log" }).fill("startup");
+  await expect(page.getByText("0 active, 0 waiting")).toBeVisible();
   await inBoth(page, "health");
 
   await page.goto("/#/settings/gateway");
@@ -68,12 +68,15 @@ test("pictures", async ({ page, browser }) => {
   await take(page, "settings-problem-light");
   await page.getByRole("button", { name: "Discard", exact: true }).click();
   await page.goto("/#/settings/sessions");
-  await page.getByRole("textbox", { name: "Max MB", exact: true }).fill("7");
-  await expect(page.getByRole("button", { name: "Show diff" })).toBeVisible();
+  const size = page.getByRole("textbox", { name: "Max MB", exact: true });
+  await size.fill("7");
+  await size.evaluate((field) => field.scrollIntoView({ block: "center" }));
+  await expect(page.getByText("1 change · applies live")).toBeVisible();
   await page.emulateMedia({ colorScheme: "dark" });
   await take(page, "settings-dark");
   await page.emulateMedia({ colorScheme: "light" });
   await page.getByRole("button", { name: "Show diff" }).click();
+  await expect(page.getByRole("dialog").getByRole("button", { name: "Apply" })).toBeEnabled();
   await take(page, "settings-diff-light");
   await page.keyboard.press("Escape");
   await gateway.call("config.patch", { patch: { attachments: { maxMb: 9 } } });

@@ -1,7 +1,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import type { Browser, Page } from "@playwright/test";
-import { expect, expectAccessible, HOME, open, test } from "./page";
+import { expect, expectAccessible, expectFits, HOME, open, test } from "./page";
 import { Gateway } from "./gateway";
 
 const FILE = join(HOME, "config.yaml");
@@ -203,7 +203,7 @@ for (const colorScheme of ["light", "dark"] as const) {
           const closed = page.locator("details:not([open]) > summary:visible");
           while ((await closed.count()) > 0) await closed.first().click();
           await expectAccessible(page);
-          expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
+          await expectFits(page);
         }
       });
     });

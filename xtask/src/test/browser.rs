@@ -9,7 +9,11 @@ use crate::{children, cmd};
 /// Starts the gateway that the Rust tests were built with, and runs `npm run e2e` on it. With `pictures`, only what takes
 /// the pictures of the docs, into that folder.
 pub fn run(root: &Path, pictures: Option<&Path>) -> anyhow::Result<()> {
-    let home = root.join("target/browser-home");
+    // A picture shows where the home is.
+    let home = match pictures {
+        Some(_) => std::env::temp_dir().join("simpleclaw"),
+        None => root.join("target/browser-home"),
+    };
     if home.exists() {
         std::fs::remove_dir_all(&home).context("removing the home of the last run")?;
     }
