@@ -144,7 +144,7 @@ mod tests {
             fs::write(home.attachments_dir().join("a"), "of a message").expect("writes");
             broken(&home.db_path());
             let before = files(&home.state_dir());
-            let error = open(&home).await.err().expect("is damaged");
+            let Err(error) = open(&home).await else { panic!("is damaged") };
             assert!(matches!(&error, StoreError::Damaged(why) if why.contains(words)), "{error:?}");
             assert_eq!(files(&home.state_dir()), before, "{words}");
 
@@ -177,7 +177,7 @@ mod tests {
 
         let (_folder, home) = fresh();
         fs::create_dir(home.db_path()).expect("makes");
-        let error = open(&home).await.err().expect("no file");
+        let Err(error) = open(&home).await else { panic!("no file") };
         assert!(matches!(error, StoreError::Sql(_)), "{error:?}");
     }
 }
