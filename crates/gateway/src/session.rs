@@ -156,8 +156,7 @@ impl Sessions {
     /// Stops runs: one of a session, all of it, or all there are of an agent, and what the sub-agents of these do. Gives
     /// back those that it stopped; their terminal events follow.
     pub fn abort(&self, wanted: &Abort) -> Vec<String> {
-        let mut stopped = Vec::new();
-        let mut ended = Vec::new();
+        let (mut stopped, mut ended, mut claimed) = (Vec::new(), Vec::new(), Vec::new());
         {
             let mut all = self.lock();
             for (_, queue) in all.iter_mut().filter(|(key, _)| wanted.takes_session(key)) {
@@ -175,7 +174,7 @@ impl Sessions {
                     && wanted.takes_run(current.live.run_id())
                     && current.live.begin_abort()
                 {
-                    current.cancel.cancel();
+                    claimed.push(current.cancel.clone());
                     stopped.push(current.live.run_id().to_owned());
                 }
             }
@@ -185,6 +184,8 @@ impl Sessions {
         ended.into_iter().for_each(|waiting| self.end_waiting(waiting));
         // Behind the claim of their runs, so that no sub-agent comes in after this look.
         stopped.extend(self.abort_below(wanted));
+        // Only now, or the runs would stop their sub-agents themselves, and these would not be told of here.
+        claimed.iter().for_each(CancellationToken::cancel);
         stopped
     }
 
