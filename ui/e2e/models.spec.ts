@@ -42,7 +42,8 @@ test("a model server that is started later is found, offered, and answers withou
   // It is looked for twice a minute, and waited for twice here.
   test.slow();
   await open(page, "#/models");
-  const row = page.getByRole("listitem").filter({ hasText: "llama-server" });
+  // What its models cost is another list with its name.
+  const row = page.getByRole("listitem").filter({ has: page.getByRole("button", { name: "Test llama-server" }) });
   await expect(page.getByRole("listitem").filter({ hasText: "The built-in guide" })).toBeVisible();
   await expect(row).toBeHidden();
   const server = await Provider.startLocal();
