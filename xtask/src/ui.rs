@@ -30,7 +30,8 @@ pub fn build_if_stale(root: &Path) -> anyhow::Result<()> {
         println!("no ui/ in this checkout: built without it");
         return Ok(());
     }
-    let built = modified(&root.join("ui/dist/index.html"));
+    // Written last, and by the same build.
+    let built = modified(&root.join("ui/dist-gz/index.html.gz"));
     if built.is_some() && built > newest_source(&root.join("ui")) {
         return Ok(());
     }

@@ -250,7 +250,7 @@ fn load_config(
         None => Done::Ok,
     };
     // The default port is the one of the home without a profile.
-    let own = overrides.port.is_none() && home.is_profile() && !config::names(&loaded, "/gateway/port");
+    let own = overrides.port.is_none() && home.is_profile() && !config::names_port(&loaded);
     let kept = home.kept_port().filter(|_| home.is_profile());
     let bound = overrides.bind.as_deref().unwrap_or(&loaded.config.gateway.bind);
     let chosen = if own && kept.is_none() { server::free_above(bound, DEFAULT_PORT) } else { None };

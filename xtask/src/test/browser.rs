@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 
 use crate::{children, cmd};
 
 /// Starts the gateway that the Rust tests were built with, and runs `npm run e2e` on it. With `pictures`, only what takes
 /// the pictures of the docs, into that folder.
 pub fn run(root: &Path, pictures: Option<&Path>) -> anyhow::Result<()> {
-    // A picture shows where the home is.
     let home = match pictures {
+        // A picture shows where it is. Not ours to remove where it is there already.
         Some(_) => std::env::temp_dir().join("simpleclaw"),
         None => root.join("target/browser-home"),
     };
     if home.exists() {
+        if pictures.is_some() {
+            bail!("{} is there already: remove it, or set TMPDIR to another folder", home.display());
+        }
         std::fs::remove_dir_all(&home).context("removing the home of the last run")?;
     }
     let name = format!("simpleclaw{}", std::env::consts::EXE_SUFFIX);
@@ -24,6 +27,9 @@ pub fn run(root: &Path, pictures: Option<&Path>) -> anyhow::Result<()> {
     let (mut child, first) = children::start_gateway(&mut gateway, &stop)?;
     let tested = test(root, &home, first["url"].as_str().unwrap_or_default(), pictures);
     children::end(&mut child)?;
+    if pictures.is_some() {
+        std::fs::remove_dir_all(&home).context("removing the home of the pictures")?;
+    }
     tested
 }
 

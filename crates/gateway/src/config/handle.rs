@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use simpleclaw_protocol::DEFAULT_PORT;
 use tokio::sync::watch;
 
 use super::Loaded;
@@ -55,9 +56,18 @@ impl ConfigHandle {
     }
 }
 
+/// Whether the configuration that runs names its port. Of a file with mistakes nobody can tell what it names, and what
+/// runs then is another: that one names its port where it is not the usual one.
+pub fn names_port(loaded: &Loaded) -> bool {
+    match loaded.valid {
+        true => super::names(loaded, "/gateway/port"),
+        false => loaded.config.gateway.port != DEFAULT_PORT,
+    }
+}
+
 impl Overrides {
     fn over(&self, mut loaded: Loaded) -> Loaded {
-        let port = self.port.or(self.profile_port.filter(|_| !super::names(&loaded, "/gateway/port")));
+        let port = self.port.or(self.profile_port.filter(|_| !names_port(&loaded)));
         if port.is_some() || self.bind.is_some() {
             let mut config = (*loaded.config).clone();
             config.gateway.port = port.unwrap_or(config.gateway.port);

@@ -42,7 +42,7 @@ use simpleclaw_protocol::methods::config::{ConfigIssue, IssueSeverity};
 
 pub use change::{Change, Changed, NotChanged, Request, look, make, restart_paths_between, versions};
 pub use edit::Refused;
-pub use handle::{ConfigHandle, Overrides};
+pub use handle::{ConfigHandle, Overrides, names_port};
 pub use literals::{Literal, literals, referred};
 pub use mask::MASK;
 pub use save::{NotSaved, NotSynced};
@@ -327,7 +327,7 @@ fn value_at<'a>(value: &'a Value, path: &[String]) -> Option<&'a Value> {
 }
 
 /// Whether the file itself names this, by its JSON Pointer, so that it is no default.
-pub fn names(loaded: &Loaded, pointer: &str) -> bool {
+fn names(loaded: &Loaded, pointer: &str) -> bool {
     tree::parse(&loaded.raw).is_ok_and(|tree| tree.value().pointer(pointer).is_some())
 }
 

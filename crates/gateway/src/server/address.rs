@@ -117,6 +117,7 @@ impl Server {
     /// Moves as the configuration changes, for as long as the gateway runs. `lock` tells clients of this machine where.
     pub async fn follow_address(self: Arc<Self>, mut door: Door, lock: Weak<HomeLock>) {
         let mut changes = self.runtime.config.changes();
+        let mut told = String::new();
         loop {
             let changed = changes.changed();
             // Never an error: the runtime holds the sender. Behind a shut door the wait has an end.
@@ -131,6 +132,7 @@ impl Server {
             }
             match self.moved(&mut door, &wanted).await {
                 Ok(()) => {
+                    told.clear();
                     self.publish(&lock);
                     self.runtime.health.set("server", SubsystemState::Ok, None);
                     let url = self.runtime.url.borrow().clone();
@@ -141,6 +143,11 @@ impl Server {
                         true => format!("{error}; nobody gets in, and it is tried again"),
                         false => format!("{error}; {} goes on", self.runtime.url.borrow().as_str()),
                     };
+                    // Tried every second, it is told of once.
+                    if words == told {
+                        continue;
+                    }
+                    told.clone_from(&words);
                     self.runtime.health.set("server", SubsystemState::Degraded, Some(words.clone()));
                     tracing::warn!(target: "diagnostic", source = "server", code = "server.not_moved", "{words}");
                 }
@@ -156,8 +163,8 @@ impl Server {
                 old.close().await;
                 return Ok(());
             }
-            // Most likely by us.
-            Err(AddressError::Taken(taken)) if wanted.port == door.port && taken.is_in_use() => {}
+            // Most likely by us. Where nobody gets in, the old address is as good.
+            Err(AddressError::Taken(taken)) if door.is_shut() || wanted.port == door.port && taken.is_in_use() => {}
             Err(error) => return Err(error),
         }
         let before = GatewayConfig { bind: door.bind.clone(), port: door.port, ..wanted.clone() };

@@ -146,8 +146,16 @@ fn of_ui(asked: &HeaderMap, path: &str) -> Option<Response<Body>> {
         response
     } else {
         let mut whole = Vec::new();
-        GzDecoder::new(&compressed[..]).read_to_end(&mut whole).ok()?;
-        plain(StatusCode::OK, whole)
+        match GzDecoder::new(&compressed[..]).read_to_end(&mut whole) {
+            Ok(_) => plain(StatusCode::OK, whole),
+            Err(error) => {
+                tracing::error!(path, %error, "a file of the web UI that cannot be decompressed");
+                return Some(plain(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "this part of the page is damaged; the log says more",
+                ));
+            }
+        }
     };
     response.headers_mut().insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     Some(response)

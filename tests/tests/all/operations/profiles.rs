@@ -81,7 +81,7 @@ async fn a_port_that_is_named_while_a_profile_runs_is_moved_to() {
     let home = Home::new();
     std::fs::create_dir(folder(&home, "one")).expect("a home");
     std::fs::write(folder(&home, "one").join("config.yaml"), "models: {detect: false}\n").expect("a configuration");
-    let (_one, _) = start(&home, "one").await;
+    let (one, _) = start(&home, "one").await;
     let named = free();
     let set = run(&home, &["config", "set", "gateway.port", &named.to_string(), "--profile", "one"]).await;
     assert_eq!(set.code, Some(0), "{}", set.stderr);
@@ -90,6 +90,22 @@ async fn a_port_that_is_named_while_a_profile_runs_is_moved_to() {
         assert!(began.elapsed() < DEADLINE, "it stays where it was");
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
+
+    // A mistake in the file names nothing, and takes back nothing: neither while the gateway runs nor over a restart.
+    std::fs::write(folder(&home, "one").join("config.yaml"), "gateway: {port: [\n").expect("a mistake");
+    let began = Instant::now();
+    loop {
+        let health = run(&home, &["health", "--profile", "one", "--json"]).await;
+        assert_eq!(health.code, Some(0), "it is where it was: {}", health.stderr);
+        if health.json()["subsystems"]["config"]["state"] == "degraded" {
+            break;
+        }
+        assert!(began.elapsed() < DEADLINE, "the mistake is not noticed");
+    }
+    // The move would be under way by then.
+    assert!(tokio::net::TcpStream::connect(("127.0.0.1", named)).await.is_ok());
+    drop(one);
+    assert_eq!(start(&home, "one").await.1, named);
 }
 
 /// A port that nobody listens on.
